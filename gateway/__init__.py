@@ -1,0 +1,1 @@
+"""Budstikke: a message exchange gateway for Norwegian municipal child welfare that loses nothing and proves it."""

@@ -1,0 +1,62 @@
+"""Every bound of the system, with unit and reason. Configuration may lower or raise those it names as settings."""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# At rest and in flight
+CHUNK_BYTES: Final = 64 * KIB  # fastest for AES-CBC and GCM as measured; also one at-rest chunk of plaintext
+INLINE_PAYLOAD_BYTES_MAX: Final = 256 * KIB  # larger payloads are files beside the database
+BODY_BYTES_MAX_DEFAULT: Final = 64 * MIB  # KS allows 5 MB; room for scanned attachments
+DISK_FLOOR_BYTES: Final = 1 * GIB  # below it everything but concern reports is answered 507
+
+# CMS (crypto-profile 2.2)
+BER_DEPTH_MAX: Final = 12
+BER_LENGTH_OCTETS_MAX: Final = 8
+CMS_HEADER_BYTES_MAX: Final = 1 * MIB  # everything before the ciphertext
+CMS_RECIPIENTS_MAX: Final = 50
+RSA_BITS_MIN: Final = 2048
+
+# ASiC-E (crypto-profile 3.3)
+ZIP_ENTRIES_MAX: Final = 100
+ZIP_RATIO_MAX: Final = 100
+ZIP_RATIO_FREE_BYTES: Final = 1 * MIB  # the ratio counts above this much inflated data
+ZIP_INFLATED_BYTES_MAX: Final = 2 * GIB
+ZIP_META_BYTES_MAX: Final = 1 * MIB  # each file under META-INF
+ZIP_NAME_CHARS_MAX: Final = 200
+
+# JSON
+JSON_VALIDATED_BYTES_MAX: Final = 4 * MIB  # a larger report is delivered unvalidated, with a warning
+JSON_DEPTH_MAX: Final = 64
+JSON_NUMBER_CHARS_MAX: Final = 1000  # digits of one number
+REQUEST_JSON_BYTES_MAX: Final = 1 * MIB
+
+# Multipart
+PARTS_MAX: Final = 32
+PART_HEADER_BYTES_MAX: Final = 8 * KIB
+
+# Tokens
+TOKEN_BYTES_MAX: Final = 8 * KIB
+TOKEN_LEEWAY_S: Final = 10
+JWKS_BYTES_MAX: Final = 256 * KIB
+JWKS_FETCH_INTERVAL_S_MIN: Final = 60  # an unknown kid causes at most one fetch per issuer and minute
+JWKS_KEEP_S: Final = 24 * 3600  # a failing fetch keeps the last good set this long
+
+# Case system
+CLAIM_MAX: Final = 50
+LIST_MAX: Final = 100
+LEASE_S_MIN: Final = 60
+LEASE_S_MAX: Final = 3600
+LONG_POLL_S_MAX: Final = 30
+READBACK_TRIES_MAX: Final = 3
+
+# Store and engine
+BURST_UNITS_MAX: Final = 64  # units of work in one group commit
+BURST_WAIT_S_MAX: Final = 0.005
+SEQUENCER_ROWS_MAX: Final = 256
+CLOCK_JUMP_S: Final = 5.0
+POISON_DEATHS_MAX: Final = 3
+POISON_DEATHS_MAX_CONCERN: Final = 5
+ORPHAN_FILE_AGE_S: Final = 24 * 3600

@@ -1,0 +1,16 @@
+"""What every test may use: the reference data beside the repository, where it is present."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of public schemas, samples and vectors; tests that need it say so when it is absent."""
+    if not REFERENCE.is_dir():
+        pytest.skip(f"the reference data is not beside this checkout ({REFERENCE.name}/ is missing)")
+    return REFERENCE
