@@ -1,0 +1,278 @@
+"""The frozen settings tree. It loads and checks shapes; it connects to nothing and opens no key.
+
+Order: ``config/gateway.toml`` or the file named on the command line, then environment variables named
+``BUDSTIKKE__SECTION__KEY`` for deployment values. Unknown keys are refused; units stand in the names. Secrets are
+references (``file:``, ``env:``, ``pkcs11:``), never values.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway import limits
+from gateway.errors import ConfigError
+
+ENVIRONMENT_PREFIX: Final = "BUDSTIKKE__"
+_SECRET_SCHEMES: Final = ("file:", "env:", "pkcs11:")
+
+
+def _secret(value: str) -> str:
+    if not value.startswith(_SECRET_SCHEMES):
+        message = "a secret is a reference: file:PATH, env:NAME or pkcs11:URI"
+        raise ValueError(message)
+    return value
+
+
+SecretReference = Annotated[str, AfterValidator(_secret)]
+"""Where a secret is, never the secret."""
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Store(Section):
+    """Where messages live. ``sqlite`` keeps one file in ``data_dir``; else a SQLAlchemy URL without password."""
+
+    url: str = "sqlite"
+    password: SecretReference | None = None
+    busy_timeout_s: float = 10.0
+
+
+class Listener(Section):
+    """One address of ours. Without certificate it must be loopback."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    certificate: Path | None = None
+    key: SecretReference | None = None
+    client_roots: Path | None = None
+
+
+class Listeners(Section):
+    """Three doors, never one for all: partners, case systems, operations."""
+
+    partner: Listener = Listener(port=8443)
+    case_system: Listener = Listener(port=8444)
+    operations: Listener = Listener(port=8445)
+
+
+class Issuer(Section):
+    """Who makes the access tokens we accept, and which scope opens what."""
+
+    issuer: str
+    jwks_uri: str
+    audience: str | None = None
+    scope_produsent: str = "ks:fiks"
+    scope_fagsystem: str | None = None
+    delegation_source: str | None = None
+
+
+class Intake(Section):
+    """Bounds of what partners may deliver."""
+
+    body_bytes_max: int = limits.BODY_BYTES_MAX_DEFAULT
+    disk_floor_bytes: int = limits.DISK_FLOOR_BYTES
+    concurrent_max: int = 64
+    concurrent_per_client_max: int = 16
+    idle_s_max: float = 30.0
+
+
+class Engine(Section):
+    """How work is done. Lanes have workers of their own that are never lent."""
+
+    workers_concern: int = 2
+    workers_ordinary: int = 2
+    lease_s: float = 60.0
+    poll_busy_s: float = 1.0
+    poll_idle_s: float = 5.0
+    sweep_s: float = 1.0
+    backoff_first_s: float = 30.0
+    backoff_max_s: float = 3600.0
+
+
+class Trust(Section):
+    """Public trust anchors of one channel, and where its issuers publish revocation."""
+
+    roots: tuple[Path, ...] = ()
+    crl_urls: tuple[str, ...] = ()
+    ocsp_urls: tuple[str, ...] = ()
+
+
+class CaseSystem(Section):
+    """How case systems are treated. ``rate_per_minute`` is per client."""
+
+    rate_per_minute: int = 600
+    claims_max: int = 200
+
+
+class Settings(Section):
+    """``gateway.toml``. ``mode = "production"`` only removes abilities."""
+
+    mode: Literal["production", "test", "demo"] = "test"
+    data_dir: Path = Path("var")
+    adapters: tuple[str, ...] = ("fiks",)
+    store: Store = Store()
+    listen: Listeners = Listeners()
+    issuers: tuple[Issuer, ...] = ()
+    intake: Intake = Intake()
+    engine: Engine = Engine()
+    trust: dict[str, Trust] = Field(default_factory=dict)
+    case_system: CaseSystem = CaseSystem()
+    alarm_webhook: str | None = None
+    rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+
+
+class Bydel(Section):
+    """One office. ``stottet_versjon``: the newest report version its case system reads."""
+
+    nummer: str = Field(pattern=r"^\d{2}$")
+    navn: str
+    standard_mottaker: bool = False
+    stottet_versjon: Literal["V1", "V2"] = "V2"
+
+
+class KeyPair(Section):
+    """A private key with its certificate: one PKCS#12 file, or PEM key and PEM certificate chain."""
+
+    key: SecretReference
+    certificate: Path | None = None
+    password: SecretReference | None = None
+
+
+class Tenant(Section):
+    """``tenants/<kommunenummer>.toml``: one municipality, its offices, its keys."""
+
+    kommunenummer: str = Field(pattern=r"^\d{4}$")
+    navn: str
+    organisasjonsnummer: str = Field(pattern=r"^\d{9}$")
+    fiks_org_id: str
+    bydeler: tuple[Bydel, ...] = Field(min_length=1)
+    receive_keys: tuple[KeyPair, ...] = Field(min_length=1)
+    print_key: KeyPair
+    signing_key: KeyPair | None = None
+    key_encryption_key: SecretReference
+
+
+class Frist(Section):
+    """One clock of ``frister.toml``; lengths in days, hours or months as its law says."""
+
+    lov: str
+    tittel: str
+    start: str
+    dager: float = 0
+    timer: float = 0
+    minutter: float = 0
+    maneder: int = 0
+    maneder_utvidet: int = 0
+    slutt_av_dagen: bool = True
+    stopp: tuple[str, ...] = ()
+    varsle_etter_minutter: tuple[float, ...] = ()
+    varsle_etter_dager: tuple[float, ...] = ()
+    varsle_dager_for: tuple[float, ...] = ()
+    bare_offentlig_melder: bool = False
+    krever_kjent_melder: bool = False
+
+
+class Hjemmel(Section):
+    """One legal basis of ``hjemler.toml``."""
+
+    lov: str
+    paragraf: str
+    gyldig_fra: str
+    gyldig_til: str | None = None
+    bekreftet: bool = False
+
+
+class Configuration(Section):
+    """Everything read from the configuration folder."""
+
+    folder: Path
+    settings: Settings
+    tenants: dict[str, Tenant]
+    frister: dict[str, Frist]
+    hjemler: dict[str, Hjemmel]
+    partners: dict[str, dict[str, Any]]
+    routes: dict[str, tuple[str, ...]]
+
+
+def load(file: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
+    """Read ``gateway.toml`` and the files beside it. Raises ConfigError naming every fault at once."""
+    faults: list[str] = []
+    folder = file.resolve().parent
+    raw = _read(file, faults)
+    _overlay(raw, environment)
+    settings = _model(Settings, raw, file.name, faults)
+    tenants = {
+        path.stem: _model(Tenant, _read(path, faults), f"tenants/{path.name}", faults)
+        for path in sorted((folder / "tenants").glob("*.toml"))
+    }
+    frister = _models(Frist, folder / "frister.toml", faults)
+    hjemler = _models(Hjemmel, folder / "hjemler.toml", faults)
+    partners = {path.stem: _read(path, faults) for path in sorted((folder / "partners").glob("*.toml"))}
+    routes = {name: tuple(roads) for name, roads in _read(folder / "routes.toml", faults, needed=False).items()}
+    for name, tenant in tenants.items():
+        if tenant is not None and tenant.kommunenummer != name:
+            faults.append(f"tenants/{name}.toml: kommunenummer is not the file's name")
+    if faults:
+        raise ConfigError(*faults)
+    return Configuration.model_construct(
+        folder=folder,
+        settings=settings,
+        tenants=tenants,
+        frister=frister,
+        hjemler=hjemler,
+        partners=partners,
+        routes=routes,
+    )
+
+
+def resolve(folder: Path, path: Path) -> Path:
+    """A path from the configuration: relative ones count from the configuration folder."""
+    return path if path.is_absolute() else folder / path
+
+
+def _read(path: Path, faults: list[str], *, needed: bool = True) -> dict[str, Any]:
+    if not needed and not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        faults.append(f"{path.name}: the file is missing")
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{path.name}: the file cannot be read")
+    except tomllib.TOMLDecodeError as error:
+        faults.append(f"{path.name}: not TOML: {error}")
+    return {}
+
+
+def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Lay ``BUDSTIKKE__LISTEN__PARTNER__PORT=1`` over the file."""
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        table = raw
+        for part in tables:
+            table = table.setdefault(part, {})
+        table[key] = value
+
+
+def _model(model: type[Any], raw: dict[str, Any], name: str, faults: list[str]) -> Any:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            place = ".".join(str(step) for step in fault["loc"])
+            faults.append(f"{name}: {place}: {fault['msg']}")
+        return None
+
+
+def _models(model: type[Any], path: Path, faults: list[str]) -> dict[str, Any]:
+    return {key: _model(model, raw, f"{path.name}: {key}", faults) for key, raw in _read(path, faults).items()}

@@ -1,0 +1,150 @@
+"""Statutory clocks: from rules in ``config/frister.toml`` and what is known of a message to dates that ring.
+
+All arithmetic is in Europe/Oslo. A week is seven days; "innen" means the end of that calendar day; months are calendar
+months clamped to the month's end; nothing moves for weekends or holidays (``barnevern.md`` 8). Clocks are recalculated
+from events, never edited.
+"""
+
+import calendar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+OSLO: Final = ZoneInfo("Europe/Oslo")
+SENT_AT_AGE_MAX: Final = timedelta(days=30)
+"""A sendingstidspunkt further back, or in the future, does not start F01 (decisions 6.5)."""
+
+_MONTHS: Final = 12
+
+
+class ClockStatus(StrEnum):
+    """How a clock stands."""
+
+    WAITING = "VENTER"  # what starts it has not happened
+    OPEN = "AAPEN"
+    MET = "NADD"
+    BREACHED = "BRUTT"
+    LAPSED = "BORTFALT"  # cannot apply to this message
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRule:
+    """One clock as configured. ``levels`` are the moments, counted from the start or before the due date, that ring."""
+
+    id: str
+    law: str
+    title: str
+    start: str
+    length: timedelta
+    months: int = 0
+    months_extended: int = 0
+    end_of_day: bool = True
+    stop: tuple[str, ...] = ()
+    levels_after_start: tuple[timedelta, ...] = ()
+    levels_before_due: tuple[timedelta, ...] = ()
+    public_reporter_only: bool = False
+    needs_known_reporter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFacts:
+    """What is known of one message. ``events`` maps an event type to when it happened first."""
+
+    arrived_at: datetime
+    sent_at: datetime | None
+    reporter_public: bool
+    reporter_known: bool
+    events: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """One clock of one message: ``start`` and ``due`` are UTC, or None while it waits or where it lapsed."""
+
+    id: str
+    law: str
+    title: str
+    status: ClockStatus
+    start: datetime | None = None
+    due: datetime | None = None
+    stopped: datetime | None = None
+    rings: tuple[datetime, ...] = ()
+
+
+def sent_at_counts(sent_at: datetime, arrived_at: datetime) -> bool:
+    """Whether the sender's own time lies 0-30 days before arrival, so that F01 may start at it."""
+    return timedelta(0) <= arrived_at - sent_at <= SENT_AT_AGE_MAX
+
+
+def end_of_day(moment: datetime) -> datetime:
+    """The last second of the moment's calendar day in Oslo, as UTC."""
+    local = moment.astimezone(OSLO)
+    return datetime.combine(local.date(), time(23, 59, 59), tzinfo=OSLO).astimezone(UTC)
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """Calendar months in Oslo, clamped to the month's end."""
+    local = moment.astimezone(OSLO)
+    index = local.month - 1 + months
+    year, month = local.year + index // _MONTHS, index % _MONTHS + 1
+    day = min(local.day, calendar.monthrange(year, month)[1])
+    return local.replace(year=year, month=month, day=day).astimezone(UTC)
+
+
+def add_days(moment: datetime, length: timedelta) -> datetime:
+    """Whole days are calendar days in Oslo, so that summer time does not move the hour; the rest is exact."""
+    local = moment.astimezone(OSLO)
+    shifted = (local + timedelta(days=length.days)).astimezone(UTC)
+    return shifted + (length - timedelta(days=length.days))
+
+
+def read_clocks(rules: Iterable[ClockRule], facts: ClockFacts, now: datetime) -> tuple[ClockReading, ...]:
+    """How each clock of a message stands at ``now``."""
+    return tuple(_read(rule, facts, now) for rule in rules)
+
+
+def _read(rule: ClockRule, facts: ClockFacts, now: datetime) -> ClockReading:
+    if (rule.public_reporter_only and not facts.reporter_public) or (
+        rule.needs_known_reporter and not facts.reporter_known
+    ):
+        return ClockReading(rule.id, rule.law, rule.title, ClockStatus.LAPSED)
+    start = _start(rule, facts)
+    if start is None:
+        return ClockReading(rule.id, rule.law, rule.title, ClockStatus.WAITING)
+    due = _due(rule, start, facts)
+    stopped = min((at for name, at in facts.events.items() if name in rule.stop), default=None)
+    if stopped is not None:
+        status = ClockStatus.MET if stopped <= due else ClockStatus.BREACHED
+    else:
+        status = ClockStatus.OPEN if now <= due else ClockStatus.BREACHED
+    rings = {add_days(start, level) for level in rule.levels_after_start}
+    rings |= {add_days(due, -level) for level in rule.levels_before_due} | {due}
+    return ClockReading(rule.id, rule.law, rule.title, status, start, due, stopped, tuple(sorted(rings)))
+
+
+def _start(rule: ClockRule, facts: ClockFacts) -> datetime | None:
+    match rule.start:
+        case "ankomst":
+            return facts.arrived_at
+        case "sending":
+            sent_at = facts.sent_at
+            return sent_at if sent_at and sent_at_counts(sent_at, facts.arrived_at) else facts.arrived_at
+        case "undersokelse":
+            # The register's own definition: the earlier of the conclusion and a week after arrival.
+            if not {"konklusjon", "undersokelse_startet"} & facts.events.keys():
+                return None
+            week = add_days(facts.arrived_at, timedelta(days=7))
+            return min(facts.events.get("konklusjon", week), week)
+        case event:
+            return facts.events.get(event)
+
+
+def _due(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime:
+    months = rule.months
+    if rule.months_extended and "undersokelse_utvidet" in facts.events:
+        months = rule.months_extended
+    due = add_days(add_months(start, months) if months else start, rule.length)
+    return end_of_day(due) if rule.end_of_day else due
