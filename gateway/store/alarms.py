@@ -1,0 +1,111 @@
+"""Alarms: a row that stays open until somebody closes it, opened once per code and subject.
+
+An alarm's code is the file name of its runbook in ``docs/operations``; its subject is an id of ours.
+"""
+
+from enum import StrEnum, unique
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from gateway.store import journal
+from gateway.store.tables import alarm, message
+
+
+@unique
+class AlarmCode(StrEnum):
+    """Every alarm there is; each has a runbook and a test that makes it ring."""
+
+    RESTS_TOO_LONG = "rests-too-long"
+    QUARANTINED = "quarantined"
+    CONTENT_DIFFERS = "content-differs"
+    KILLED_WORKER = "killed-worker"
+    SEEN_REFUSED = "seen-refused"
+    REJECTED = "rejected"
+    READBACK_MISMATCH = "readback-mismatch"
+    CONFIRM_CONFLICT = "confirm-conflict"
+    LATE_EVENT = "late-event"
+    CLOCK_RINGS = "clock-rings"
+    EFFECT_PARKED = "effect-parked"
+    OUTBOUND_HELD = "outbound-held"
+    WEBHOOK_FAILING = "webhook-failing"
+    CLOCK_JUMP = "clock-jump"
+    DISK_FLOOR = "disk-floor"
+    KEY_EXPIRES = "key-expires"
+    ISSUER_UNREACHABLE = "issuer-unreachable"
+    STATE_REPAIRED = "state-repaired"
+
+
+def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: int, level: int = 1) -> bool:
+    """Open an alarm, or raise the level of the open one. Returns whether anything changed."""
+    open_row = conn.execute(
+        select(alarm.c.id, alarm.c.level).where(
+            alarm.c.code == code, alarm.c.subject == subject, alarm.c.closed_at.is_(None)
+        )
+    ).one_or_none()
+    if open_row is not None and open_row.level >= level:
+        return False
+    if open_row is None:
+        conn.execute(alarm.insert().values(tenant=tenant, code=code.value, subject=subject, level=level, opened_at=at))
+    else:
+        conn.execute(alarm.update().where(alarm.c.id == open_row.id).values(level=level, seen_by=None))
+    message_id = subject if _is_message(conn, subject) else None
+    refs: dict[str, str | int] = {"subject": subject, "level": level}
+    journal.write(
+        conn,
+        journal.Entry(journal.ALARM_OPENED, tenant, at, "gateway", message_id=message_id, code=code.value, refs=refs),
+    )
+    return True
+
+
+def close(conn: Connection, *, code: AlarmCode, subject: str, at: int, actor: str) -> bool:
+    """Close the open alarm of this code and subject, if there is one."""
+    row = conn.execute(
+        alarm.update()
+        .where(alarm.c.code == code, alarm.c.subject == subject, alarm.c.closed_at.is_(None))
+        .values(closed_at=at, closed_by=actor)
+        .returning(alarm.c.id, alarm.c.tenant)
+    ).one_or_none()
+    if row is None:
+        return False
+    entry = journal.Entry(journal.ALARM_CLOSED, row.tenant, at, actor, code=code.value, refs={"alarm": row.id})
+    journal.write(conn, entry)
+    return True
+
+
+def see(conn: Connection, alarm_id: int, *, at: int, actor: str) -> bool:
+    """Note that a named person has seen it."""
+    row = conn.execute(
+        alarm.update()
+        .where(alarm.c.id == alarm_id, alarm.c.closed_at.is_(None))
+        .values(seen_by=actor)
+        .returning(alarm.c.tenant, alarm.c.code)
+    ).one_or_none()
+    if row is None:
+        return False
+    journal.write(
+        conn, journal.Entry(journal.ALARM_SEEN, row.tenant, at, actor, code=row.code, refs={"alarm": alarm_id})
+    )
+    return True
+
+
+def close_id(conn: Connection, alarm_id: int, *, at: int, actor: str) -> bool:
+    """Close one alarm by its number."""
+    row = conn.execute(select(alarm.c.code, alarm.c.subject).where(alarm.c.id == alarm_id)).one_or_none()
+    return row is not None and close(conn, code=AlarmCode(row.code), subject=row.subject, at=at, actor=actor)
+
+
+def open_alarms(conn: Connection) -> list[Row[Any]]:
+    """Every open alarm, the highest level first."""
+    query = select(alarm).where(alarm.c.closed_at.is_(None)).order_by(alarm.c.level.desc(), alarm.c.id)
+    return list(conn.execute(query))
+
+
+def count_open(conn: Connection) -> dict[str, int]:
+    """Open alarms by code."""
+    query = select(alarm.c.code, func.count()).where(alarm.c.closed_at.is_(None)).group_by(alarm.c.code)
+    return {code: count for code, count in conn.execute(query).all()}  # noqa: C416  rows unpack, dict() will not
+
+
+def _is_message(conn: Connection, subject: str) -> bool:
+    return conn.execute(select(message.c.id).where(message.c.id == subject)).one_or_none() is not None

@@ -1,0 +1,283 @@
+"""The queue of effects: written with the transition that owes them, claimed with a lease, deleted when done.
+
+A lease belongs to a process incarnation. The final write of an effect carries the lease as a fence: a worker that lost
+it changes nothing. What was in work when a process died is *suspect* and runs alone, so that one poisonous message
+cannot take its neighbours down with it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, func, or_, select
+
+from gateway.domain.lifecycle import Effect
+from gateway.store.database import now_us
+from gateway.store.tables import attempt, queue_item
+
+BEGUN: Final = "begun"
+ENDED: Final = "ended"
+_SECOND_US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A claimed piece of work; the fence is (owner, attempt)."""
+
+    id: int
+    tenant: str
+    message_id: str
+    effect: Effect
+    generation: int
+    lane: str
+    partner: str
+    attempt: int
+    owner: str
+    suspect: bool
+
+
+def enqueue(
+    conn: Connection,
+    *,
+    tenant: str,
+    message_id: str,
+    effect: Effect,
+    generation: int,
+    lane: str,
+    partner: str,
+    delay_s: float = 0,
+) -> None:
+    """Owe an effect. The same (message, effect, generation) twice is one."""
+    values = {
+        "tenant": tenant,
+        "message_id": message_id,
+        "effect": effect.value,
+        "generation": generation,
+        "lane": lane,
+        "partner": partner,
+        "run_at": now_us(conn) + int(delay_s * _SECOND_US),
+    }
+    exists = select(queue_item.c.id).where(
+        queue_item.c.message_id == message_id,
+        queue_item.c.effect == effect.value,
+        queue_item.c.generation == generation,
+    )
+    if conn.execute(exists).first() is None:
+        conn.execute(queue_item.insert().values(**values))
+
+
+def claim(
+    conn: Connection,
+    *,
+    owner: str,
+    lanes: Collection[str],
+    limit: int,
+    lease_s: float,
+    suspects: bool,
+    closed_partners: Collection[str] = (),
+) -> list[Item]:
+    """Take up to ``limit`` due items of these lanes. Suspects are taken one at a time and never with others."""
+    now = now_us(conn)
+    due = (
+        select(queue_item.c.id)
+        .where(
+            queue_item.c.lane.in_(list(lanes)),
+            queue_item.c.run_at <= now,
+            queue_item.c.lease_owner.is_(None),
+            queue_item.c.parked.is_(None),
+            queue_item.c.suspect == int(suspects),
+            queue_item.c.partner.not_in(list(closed_partners)),
+        )
+        .order_by(queue_item.c.run_at, queue_item.c.id)
+        .limit(1 if suspects else limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = [row.id for row in conn.execute(due)]
+    if not ids:
+        return []
+    taken = conn.execute(
+        queue_item.update()
+        .where(queue_item.c.id.in_(ids))
+        .values(lease_owner=owner, lease_until=now + int(lease_s * _SECOND_US), attempt=queue_item.c.attempt + 1)
+        .returning(queue_item)
+    ).all()
+    return sorted((_item(row) for row in taken), key=lambda item: item.id)
+
+
+def _item(row: Row[Any]) -> Item:
+    return Item(
+        id=row.id,
+        tenant=row.tenant,
+        message_id=row.message_id,
+        effect=Effect(row.effect),
+        generation=row.generation,
+        lane=row.lane,
+        partner=row.partner,
+        attempt=row.attempt,
+        owner=row.lease_owner,
+        suspect=bool(row.suspect),
+    )
+
+
+def begin(conn: Connection, item: Item, at: int) -> bool:
+    """Note that the work begins now, just before it does. False when the lease is gone: then leave it alone."""
+    if not held(conn, item):
+        return False
+    _note(conn, item, BEGUN, None, at)
+    return True
+
+
+def held(conn: Connection, item: Item) -> bool:
+    """Whether the lease is still ours; locks the row until the transaction ends."""
+    row = conn.execute(
+        select(queue_item.c.id)
+        .where(queue_item.c.id == item.id, queue_item.c.lease_owner == item.owner, queue_item.c.attempt == item.attempt)
+        .with_for_update()
+    ).one_or_none()
+    return row is not None
+
+
+def finish(conn: Connection, item: Item, code: str, at: int) -> None:
+    """The effect is done: note the outcome and forget the item."""
+    _note(conn, item, ENDED, code, at)
+    conn.execute(queue_item.delete().where(queue_item.c.id == item.id))
+
+
+def retry(conn: Connection, item: Item, code: str, at: int, delay_s: float) -> None:
+    """The effect failed for now: note the outcome and give the item back for later."""
+    _note(conn, item, ENDED, code, at)
+    conn.execute(
+        queue_item.update()
+        .where(queue_item.c.id == item.id)
+        .values(lease_owner=None, lease_until=None, suspect=0, run_at=now_us(conn) + int(delay_s * _SECOND_US))
+    )
+
+
+def park(conn: Connection, item_id: int, code: str) -> None:
+    """Leave the effect to a person: it is owed, but time alone will not bring it back."""
+    conn.execute(
+        queue_item.update().where(queue_item.c.id == item_id).values(parked=code, lease_owner=None, lease_until=None)
+    )
+
+
+def unpark(conn: Connection, message_id: str) -> int:
+    """A person lets a message's parked effects run again."""
+    result = conn.execute(
+        queue_item.update()
+        .where(queue_item.c.message_id == message_id, queue_item.c.parked.is_not(None))
+        .values(parked=None, suspect=0, deaths=0, run_at=now_us(conn))
+    )
+    return result.rowcount
+
+
+def drop(conn: Connection, message_id: str, effects: Collection[Effect]) -> None:
+    """Forget owed effects that the new state no longer owes."""
+    conn.execute(
+        queue_item.delete().where(
+            queue_item.c.message_id == message_id, queue_item.c.effect.in_([effect.value for effect in effects])
+        )
+    )
+
+
+def extend(conn: Connection, owner: str, lease_s: float) -> None:
+    """Heartbeat: move the end of every lease of this incarnation."""
+    conn.execute(
+        queue_item.update()
+        .where(queue_item.c.lease_owner == owner)
+        .values(lease_until=now_us(conn) + int(lease_s * _SECOND_US))
+    )
+
+
+def free(conn: Connection, dead_owners: Collection[str], *, everyone_but: str | None = None) -> list[Row[Any]]:
+    """Take leases from the dead, or whose time is over. Returns the items, now suspect.
+
+    A first death makes an item due at once; after more, its back-off stands (``backoff`` of the caller moved it).
+    Items that were claimed but not begun are innocent: they are only given back.
+    """
+    now = now_us(conn)
+    over = and_(queue_item.c.lease_owner.is_not(None), queue_item.c.lease_until < now)
+    dead = queue_item.c.lease_owner.in_(list(dead_owners))
+    gone = or_(over, dead)
+    if everyone_but is not None:
+        gone = and_(queue_item.c.lease_owner.is_not(None), queue_item.c.lease_owner != everyone_but)
+    freed = conn.execute(select(queue_item).where(gone).with_for_update(skip_locked=True)).all()
+    suspects: list[Row[Any]] = []
+    for row in freed:
+        begun = _begun_without_end(conn, row)
+        conn.execute(
+            queue_item.update()
+            .where(queue_item.c.id == row.id)
+            .values(
+                lease_owner=None,
+                lease_until=None,
+                suspect=int(begun or bool(row.suspect)),
+                deaths=queue_item.c.deaths + int(begun and bool(row.suspect)),
+            )
+        )
+        if begun:
+            suspects.append(conn.execute(select(queue_item).where(queue_item.c.id == row.id)).one())
+    return suspects
+
+
+def delay(conn: Connection, item_id: int, delay_s: float) -> None:
+    """Move a freed item's next run."""
+    conn.execute(
+        queue_item.update().where(queue_item.c.id == item_id).values(run_at=now_us(conn) + int(delay_s * _SECOND_US))
+    )
+
+
+def begun_without_end(conn: Connection, message_id: str, effect: Effect, generation: int) -> bool:
+    """Whether some attempt of this effect began and nobody knows how it ended."""
+    phases = conn.execute(
+        select(attempt.c.number, func.count())
+        .where(
+            attempt.c.message_id == message_id,
+            attempt.c.effect == effect.value,
+            attempt.c.generation == generation,
+        )
+        .group_by(attempt.c.number)
+    ).all()
+    return any(count == 1 for _, count in phases)
+
+
+def end_orphans(conn: Connection, item: Item, code: str, at: int) -> None:
+    """Note how earlier attempts without an end are judged, so that they are not asked about for ever."""
+    begun = select(attempt.c.number).where(
+        attempt.c.message_id == item.message_id,
+        attempt.c.effect == item.effect.value,
+        attempt.c.generation == item.generation,
+    )
+    ended = begun.where(attempt.c.phase == ENDED)
+    open_numbers = {row.number for row in conn.execute(begun)} - {row.number for row in conn.execute(ended)}
+    for number in sorted(open_numbers - {item.attempt}):
+        conn.execute(attempt.insert().values(**_attempt(item, ENDED, code, at) | {"number": number}))
+
+
+def _begun_without_end(conn: Connection, row: Row[Any]) -> bool:
+    phases = conn.execute(
+        select(func.count()).where(
+            attempt.c.message_id == row.message_id,
+            attempt.c.effect == row.effect,
+            attempt.c.generation == row.generation,
+            attempt.c.number == row.attempt,
+        )
+    ).scalar_one()
+    return bool(phases == 1)
+
+
+def _attempt(item: Item, phase: str, code: str | None, at: int) -> dict[str, Any]:
+    return {
+        "tenant": item.tenant,
+        "message_id": item.message_id,
+        "effect": item.effect.value,
+        "generation": item.generation,
+        "number": item.attempt,
+        "phase": phase,
+        "code": code,
+        "owner": item.owner,
+        "at": at,
+    }
+
+
+def _note(conn: Connection, item: Item, phase: str, code: str | None, at: int) -> None:
+    conn.execute(attempt.insert().values(**_attempt(item, phase, code, at)))

@@ -1,0 +1,157 @@
+"""One transaction: state, journal entry, owed effects, alarm. The only code that changes a state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, select
+
+from gateway.domain.lifecycle import FROM_OUTSIDE, INBOUND, OUTBOUND, Effect, Event, State, Table, advance, find
+from gateway.errors import ConflictError
+from gateway.store import alarms, journal, outbox
+from gateway.store.alarms import AlarmCode
+from gateway.store.database import locked_state
+from gateway.store.tables import message, message_state
+
+_TABLES: Final[dict[str, Table]] = {"inn": INBOUND, "ut": OUTBOUND}
+
+_ALARMS: Final[dict[Event, AlarmCode]] = {
+    Event.SEAL_BROKEN: AlarmCode.QUARANTINED,
+    Event.CONTENT_DIFFERS: AlarmCode.CONTENT_DIFFERS,
+    Event.KILLED_WORKER: AlarmCode.KILLED_WORKER,
+    Event.SEEN_REFUSED: AlarmCode.SEEN_REFUSED,
+    Event.REJECTED: AlarmCode.REJECTED,
+    Event.READ_BACK_WRONG_3: AlarmCode.READBACK_MISMATCH,
+    Event.GUARDS_STOPPED: AlarmCode.OUTBOUND_HELD,
+    Event.PARTNER_REFUSED: AlarmCode.OUTBOUND_HELD,
+    Event.CANNOT_ASK: AlarmCode.OUTBOUND_HELD,
+}
+
+_CLOSED_BY_PROGRESS: Final = (AlarmCode.RESTS_TOO_LONG, AlarmCode.QUARANTINED, AlarmCode.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event with who and why. ``cause`` is a code; ``refs`` and ``commit`` go into the journal."""
+
+    event: Event
+    actor: str
+    at: int
+    cause: str | None = None
+    refs: Mapping[str, str | int] = field(default_factory=dict)
+    commit: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a transition did: the state before and after, its generation, and the journal's row."""
+
+    before: State
+    after: State
+    generation: int
+    journal_id: int
+
+
+def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Effect, at: int) -> None:
+    """A new message in its first state, with its first effect owed."""
+    conn.execute(message.insert().values(**values))
+    conn.execute(
+        message_state.insert().values(
+            message_id=values["id"],
+            tenant=values["tenant"],
+            direction=values["direction"],
+            type=values["type"],
+            lane=values["lane"],
+            state=state.value,
+            since=at,
+            generation=1,
+        )
+    )
+    outbox.enqueue(
+        conn,
+        tenant=values["tenant"],
+        message_id=values["id"],
+        effect=effect,
+        generation=1,
+        lane=values["lane"],
+        partner=partner_of(effect, values["road"]),
+    )
+
+
+def partner_of(effect: Effect, road: str) -> str:
+    """Whose breaker an effect obeys: only calls to the road's partner have one."""
+    return road if effect in {Effect.SEND, Effect.ASK_STATUS} else "gateway"
+
+
+def move(conn: Connection, message_id: str, happening: Happening) -> Moved:
+    """Lock the state, find the row, write everything it owes.
+
+    Raises ConflictError for an event from outside without a row, IllegalTransitionError for one of ours.
+    """
+    row = locked_state(conn, message_id)
+    if row is None:
+        message_text = "no such message"
+        raise ConflictError(message_text)
+    return _move(conn, row, happening)
+
+
+def legal(row: Row[Any], event: Event) -> bool:
+    """Whether the table has a row for this event in the message's state."""
+    return find(_TABLES[row.direction], State(row.state), event) is not None
+
+
+def _move(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
+    before = State(row.state)
+    if happening.event in FROM_OUTSIDE and not legal(row, happening.event):
+        detail = f"the message is {before}; {happening.event} is not possible from there"
+        raise ConflictError(detail)
+    after, effects = advance(_TABLES[row.direction], before, happening.event)
+    generation = row.generation + 1
+    conn.execute(
+        message_state.update()
+        .where(message_state.c.message_id == row.message_id)
+        .values(
+            state=after.value,
+            since=happening.at if after != before else row.since,
+            generation=generation,
+            alarm_level=0,
+            cause=happening.cause,
+            claim_client=row.claim_client if after is State.OFFERED else None,
+            claim_until=row.claim_until if after is State.OFFERED else None,
+        )
+    )
+    journal_id = journal.write(
+        conn,
+        journal.Entry(
+            event=happening.event.value,
+            tenant=row.tenant,
+            at=happening.at,
+            actor=happening.actor,
+            message_id=row.message_id,
+            code=happening.cause,
+            refs={**happening.refs, "from": before.value, "to": after.value, "generation": generation},
+            commit=happening.commit,
+        ),
+    )
+    for code in _CLOSED_BY_PROGRESS:
+        alarms.close(conn, code=code, subject=row.message_id, at=happening.at, actor=happening.actor)
+    _owe(conn, row, effects, generation, happening)
+    return Moved(before, after, generation, journal_id)
+
+
+def _owe(conn: Connection, row: Row[Any], effects: tuple[Effect, ...], generation: int, happening: Happening) -> None:
+    road = conn.execute(select(message.c.road).where(message.c.id == row.message_id)).scalar_one()
+    for effect in effects:
+        if effect is Effect.ALARM:
+            code = _ALARMS[happening.event]
+            alarms.ring(conn, tenant=row.tenant, code=code, subject=row.message_id, at=happening.at)
+            continue
+        outbox.enqueue(
+            conn,
+            tenant=row.tenant,
+            message_id=row.message_id,
+            effect=effect,
+            generation=generation,
+            lane=row.lane,
+            partner=partner_of(effect, road),
+        )
