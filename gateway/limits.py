@@ -15,6 +15,8 @@ DISK_FLOOR_BYTES: Final = 1 * GIB  # below it everything but concern reports is 
 # CMS (crypto-profile 2.2)
 BER_DEPTH_MAX: Final = 12
 BER_LENGTH_OCTETS_MAX: Final = 8
+BER_SMALL_PIECE_BYTES: Final = 64  # pieces of an octet string below this ...
+BER_SMALL_PIECES_MAX: Final = 1000  # ... may not be many: each costs as much work as a large one
 CMS_HEADER_BYTES_MAX: Final = 1 * MIB  # everything before the ciphertext
 CMS_RECIPIENTS_MAX: Final = 50
 RSA_BITS_MIN: Final = 2048
@@ -43,6 +45,8 @@ TOKEN_LEEWAY_S: Final = 10
 JWKS_BYTES_MAX: Final = 256 * KIB
 JWKS_FETCH_INTERVAL_S_MIN: Final = 60  # an unknown kid causes at most one fetch per issuer and minute
 JWKS_KEEP_S: Final = 24 * 3600  # a failing fetch keeps the last good set this long
+JWKS_REFRESH_S: Final = 3600  # a set older than this is fetched again, so that withdrawn keys go
+TOKENS_CACHED_MAX: Final = 4096  # verified tokens remembered by their SHA-256
 
 # Case system
 CLAIM_MAX: Final = 50
@@ -60,3 +64,7 @@ CLOCK_JUMP_S: Final = 5.0
 POISON_DEATHS_MAX: Final = 3
 POISON_DEATHS_MAX_CONCERN: Final = 5
 ORPHAN_FILE_AGE_S: Final = 24 * 3600
+
+# Schemas
+SCHEMA_FLAWS_MAX: Final = 50  # flaws told of one document
+SCHEMA_ITEMS_MAX: Final = 100  # items of one array searched for flaws; the verdict itself counts them all
