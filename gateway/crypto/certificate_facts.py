@@ -1,0 +1,93 @@
+"""What envelopes and signatures need to know of a certificate, worked out once for each (crypto-profile 8).
+
+Names are taken byte for byte from the certificate: rebuilding one from parsed text changes its string types.
+"""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+from gateway.crypto.ber import INTEGER, SEQUENCE, Element, context, parse, tlv
+from gateway.errors import StructureError
+
+NormalName = tuple[frozenset[tuple[bytes, str]], ...]
+_UTF16_STRING = 0x1E
+_UTF32_STRING = 0x1C
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """One certificate. ``issuer_and_serial`` is the DER of IssuerAndSerialNumber (RFC 5652 section 10.2.4)."""
+
+    certificate: x509.Certificate
+    der: bytes
+    issuer_and_serial: bytes
+    subject_key_id: bytes | None
+    sha256: bytes
+    public_key: CertificatePublicKeyTypes
+
+
+def facts_of(certificate: x509.Certificate) -> CertificateFacts:
+    """Give the facts of a parsed certificate. Raises StructureError."""
+    return facts_of_der(certificate.public_bytes(serialization.Encoding.DER))
+
+
+@lru_cache(maxsize=1024)
+def facts_of_der(der: bytes) -> CertificateFacts:
+    """Give the facts of a certificate as sent. Raises StructureError."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        public_key = certificate.public_key()
+        issuer_and_serial = _issuer_and_serial(der)
+        key_id = _subject_key_id(certificate)
+    except (ValueError, UnsupportedAlgorithm):
+        msg = "certificate: not readable"
+        raise StructureError(msg) from None
+    return CertificateFacts(certificate, der, issuer_and_serial, key_id, hashlib.sha256(der).digest(), public_key)
+
+
+def same_issuer_and_serial(one: Element, other: bytes) -> bool:
+    """Compare two IssuerAndSerialNumber: by octets, and only on a miss by the rules for names."""
+    if one.encoded == other:
+        return True
+    return _normal(one) == _normal(parse(other))
+
+
+def _normal(identifier: Element) -> tuple[NormalName, int]:
+    fields = identifier.fields()
+    name = fields.take(SEQUENCE)
+    return tuple(_normal_relative_name(part) for part in name.children()), fields.take(INTEGER).integer()
+
+
+def _normal_relative_name(part: Element) -> frozenset[tuple[bytes, str]]:
+    pairs = (attribute.fields() for attribute in part.children())
+    return frozenset((pair.take().content, _normal_text(pair.take())) for pair in pairs)
+
+
+def _normal_text(value: Element) -> str:
+    """Fold a string as RFC 5280 section 7.1 has names compared: type, case and runs of spaces do not count."""
+    encoding = {_UTF16_STRING: "utf-16-be", _UTF32_STRING: "utf-32-be"}.get(value.tag, "utf-8")
+    text = unicodedata.normalize("NFKC", value.content.decode(encoding, "backslashreplace"))
+    return " ".join(text.casefold().split())
+
+
+def _issuer_and_serial(der: bytes) -> bytes:
+    to_be_signed = parse(der).fields().take(SEQUENCE).fields()
+    to_be_signed.maybe(context(0))
+    serial = to_be_signed.take(INTEGER)
+    to_be_signed.take(SEQUENCE)
+    issuer = to_be_signed.take(SEQUENCE)
+    return tlv(SEQUENCE, issuer.encoded, serial.encoded)
+
+
+def _subject_key_id(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return None
