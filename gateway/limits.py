@@ -68,3 +68,14 @@ ORPHAN_FILE_AGE_S: Final = 24 * 3600
 # Schemas
 SCHEMA_FLAWS_MAX: Final = 50  # flaws told of one document
 SCHEMA_ITEMS_MAX: Final = 100  # items of one array searched for flaws; the verdict itself counts them all
+
+# HTTP edge
+HEAD_S_MAX: Final = 10.0  # a request's line and headers must be complete this long after their first byte
+BODY_RATE_MIN: Final = 1000  # bytes a second of a body, over the time waited for it
+STALL_S_MAX: Final = 60.0  # a reader of an answer that takes nothing for this long is cut
+CONNECTIONS_MAX: Final = 2048  # open connections of one listener
+SHUTDOWN_S: Final = 10.0  # requests in work at shutdown get this long
+PART_NAME_CHARS_MAX: Final = 100
+FAILED_LOGIN_FREE: Final = 5  # failed logins of one address before its refusals are delayed
+FAILED_LOGIN_DELAY_S_MAX: Final = 5.0
+FAILED_LOGIN_ADDRESSES_MAX: Final = 10_000  # addresses remembered
