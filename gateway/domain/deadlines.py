@@ -7,7 +7,7 @@ from events, never edited.
 
 import calendar
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
@@ -51,13 +51,17 @@ class ClockRule:
 
 @dataclass(frozen=True, slots=True)
 class ClockFacts:
-    """What is known of one message. ``events`` maps an event type to when it happened first."""
+    """What is known of one message: per event type when it happened first, and when it happened ``again``.
+
+    The feedback that stops F05 is the second of its type; the first one stopped F03.
+    """
 
     arrived_at: datetime
     sent_at: datetime | None
     reporter_public: bool
     reporter_known: bool
     events: Mapping[str, datetime]
+    again: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class ClockReading:
 
 def sent_at_counts(sent_at: datetime, arrived_at: datetime) -> bool:
     """Whether the sender's own time lies 0-30 days before arrival, so that F01 may start at it."""
-    return timedelta(0) <= arrived_at - sent_at <= SENT_AT_AGE_MAX
+    return timedelta(0) <= arrived_at.astimezone(UTC) - sent_at.astimezone(UTC) <= SENT_AT_AGE_MAX
 
 
 def end_of_day(moment: datetime) -> datetime:
@@ -91,14 +95,15 @@ def add_months(moment: datetime, months: int) -> datetime:
     index = local.month - 1 + months
     year, month = local.year + index // _MONTHS, index % _MONTHS + 1
     day = min(local.day, calendar.monthrange(year, month)[1])
-    return local.replace(year=year, month=month, day=day).astimezone(UTC)
+    return local.replace(year=year, month=month, day=day, fold=0).astimezone(UTC)
 
 
 def add_days(moment: datetime, length: timedelta) -> datetime:
     """Whole days are calendar days in Oslo, so that summer time does not move the hour; the rest is exact."""
-    local = moment.astimezone(OSLO)
-    shifted = (local + timedelta(days=length.days)).astimezone(UTC)
-    return shifted + (length - timedelta(days=length.days))
+    days = timedelta(days=int(length / timedelta(days=1)))  # towards zero: an hour back is an hour, not a day less 23
+    if not days:  # local arithmetic would turn the second of two equal autumn hours into the first
+        return moment.astimezone(UTC) + length
+    return (moment.astimezone(OSLO) + days).astimezone(UTC) + (length - days)
 
 
 def read_clocks(rules: Iterable[ClockRule], facts: ClockFacts, now: datetime) -> tuple[ClockReading, ...]:
@@ -114,12 +119,12 @@ def _read(rule: ClockRule, facts: ClockFacts, now: datetime) -> ClockReading:
     start = _start(rule, facts)
     if start is None:
         return ClockReading(rule.id, rule.law, rule.title, ClockStatus.WAITING)
+    start = start.astimezone(UTC)  # two times of one zone are compared by their faces, twice the same in autumn
     due = _due(rule, start, facts)
-    stopped = min((at for name, at in facts.events.items() if name in rule.stop), default=None)
-    if stopped is not None:
-        status = ClockStatus.MET if stopped <= due else ClockStatus.BREACHED
-    else:
-        status = ClockStatus.OPEN if now <= due else ClockStatus.BREACHED
+    stopped = _stopped(rule, start, facts)
+    in_time = (stopped or now).replace(microsecond=0) <= due  # the last second of a day lasts until it is over
+    kept = ClockStatus.OPEN if stopped is None else ClockStatus.MET
+    status = kept if in_time else ClockStatus.BREACHED
     rings = {add_days(start, level) for level in rule.levels_after_start}
     rings |= {add_days(due, -level) for level in rule.levels_before_due} | {due}
     return ClockReading(rule.id, rule.law, rule.title, status, start, due, stopped, tuple(sorted(rings)))
@@ -133,13 +138,21 @@ def _start(rule: ClockRule, facts: ClockFacts) -> datetime | None:
             sent_at = facts.sent_at
             return sent_at if sent_at and sent_at_counts(sent_at, facts.arrived_at) else facts.arrived_at
         case "undersokelse":
-            # The register's own definition: the earlier of the conclusion and a week after arrival.
-            if not {"konklusjon", "undersokelse_startet"} & facts.events.keys():
-                return None
-            week = add_days(facts.arrived_at, timedelta(days=7))
-            return min(facts.events.get("konklusjon", week), week)
+            # The register's own definition: the earlier of the conclusion and a week after arrival. A case system that
+            # tells of the start only has concluded by then.
+            known = [at for name, at in facts.events.items() if name in {"konklusjon", "undersokelse_startet"}]
+            return min(*known, add_days(facts.arrived_at, timedelta(days=7))) if known else None
         case event:
             return facts.events.get(event)
+
+
+def _stopped(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime | None:
+    """The first stop event since the day of the start: case systems may know the day only, and an older one is another's."""
+    since = datetime.combine(start.astimezone(OSLO).date(), time(0), tzinfo=OSLO).astimezone(UTC)
+    moments = [
+        at for name in rule.stop if name in facts.events for at in (facts.events[name], *facts.again.get(name, ()))
+    ]
+    return min((at for at in moments if at >= since), default=None)
 
 
 def _due(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime:
