@@ -179,6 +179,11 @@ def drop(conn: Connection, message_id: str, effects: Collection[Effect]) -> None
     )
 
 
+def drop_item(conn: Connection, item_id: int) -> None:
+    """Forget one item: what it owed is owed no more."""
+    conn.execute(queue_item.delete().where(queue_item.c.id == item_id))
+
+
 def extend(conn: Connection, owner: str, lease_s: float) -> None:
     """Heartbeat: move the end of every lease of this incarnation."""
     conn.execute(

@@ -169,6 +169,18 @@ def insert(conn: Connection, tenant: str, message_id: str, purpose: str, stored:
     )
 
 
+def replace(conn: Connection, tenant: str, message_id: str, purpose: str, stored: StoredRecord) -> None:
+    """Name a record anew; the file of an earlier one becomes unnamed and is swept."""
+    conn.execute(payload.delete().where(payload.c.message_id == message_id, payload.c.purpose == purpose))
+    insert(conn, tenant, message_id, purpose, stored)
+
+
+def all_of(conn: Connection, message_id: str, prefix: str) -> dict[str, StoredRecord]:
+    """The records of a message whose purpose begins so, by purpose."""
+    rows = conn.execute(select(payload).where(payload.c.message_id == message_id).order_by(payload.c.id))
+    return {row.purpose: StoredRecord(row.size, row.record, row.file) for row in rows if row.purpose.startswith(prefix)}
+
+
 def find(conn: Connection, message_id: str, purpose: str) -> StoredRecord | None:
     """Where a record is."""
     row = conn.execute(

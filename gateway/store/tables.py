@@ -119,6 +119,17 @@ payload = Table(
     CheckConstraint("(record IS NULL) <> (file IS NULL)", name="record_or_file"),
 )
 
+header = Table(
+    "header",
+    metadata,
+    _id(),
+    evidence("tenant", String(7)),
+    evidence("message_id", String(36)),
+    evidence("name", String(128)),
+    evidence("value", String(512)),  # ids of the road; never shown, never logged
+    UniqueConstraint("tenant", "message_id", "name", name="uq_header"),
+)
+
 document = Table(
     "document",
     metadata,
@@ -129,6 +140,7 @@ document = Table(
     evidence("media_type", String(128)),
     evidence("size", BigInteger),
     evidence("purpose", String(160)),
+    evidence("mac", String(64)),  # of its SHA-256 under the tenant's index key: what read-back is held against
     UniqueConstraint("tenant", "message_id", "name", name="uq_document"),
 )
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 from gateway.domain.lifecycle import FROM_OUTSIDE, INBOUND, OUTBOUND, Effect, Event, State, Table, advance, find
 from gateway.errors import ConflictError
-from gateway.store import alarms, journal, outbox
+from gateway.store import alarms, dedupe, journal, outbox
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
 from gateway.store.tables import message, message_state
@@ -26,6 +26,9 @@ _ALARMS: Final[dict[Event, AlarmCode]] = {
     Event.PARTNER_REFUSED: AlarmCode.OUTBOUND_HELD,
     Event.CANNOT_ASK: AlarmCode.OUTBOUND_HELD,
 }
+
+_DECIDED: Final = {State.CONFIRMED: Effect.RECEIPT_POSITIVE, State.REFUSED: Effect.RECEIPT_NEGATIVE}
+"""A decision on the first one decides its duplicates: their receipts are owed in the same transaction."""
 
 _CLOSED_BY_PROGRESS: Final = (AlarmCode.RESTS_TOO_LONG, AlarmCode.QUARANTINED, AlarmCode.REJECTED)
 
@@ -136,6 +139,8 @@ def _move(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
     for code in _CLOSED_BY_PROGRESS:
         alarms.close(conn, code=code, subject=row.message_id, at=happening.at, actor=happening.actor)
     _owe(conn, row, effects, generation, happening)
+    if after in _DECIDED:
+        _owe_duplicates(conn, row.message_id, _DECIDED[after])
     return Moved(before, after, generation, journal_id)
 
 
@@ -155,3 +160,23 @@ def _owe(conn: Connection, row: Row[Any], effects: tuple[Effect, ...], generatio
             lane=row.lane,
             partner=partner_of(effect, road),
         )
+
+
+def _owe_duplicates(conn: Connection, first_id: str, effect: Effect) -> None:
+    for message_id in dedupe.duplicates_of(conn, first_id):
+        row = locked_state(conn, message_id)
+        if row is not None and row.state == State.DUPLICATE:
+            owe_receipt(conn, row, effect)
+
+
+def owe_receipt(conn: Connection, row: Row[Any], effect: Effect) -> None:
+    """Owe a message its business receipt."""
+    outbox.enqueue(
+        conn,
+        tenant=row.tenant,
+        message_id=row.message_id,
+        effect=effect,
+        generation=row.generation,
+        lane=row.lane,
+        partner="gateway",
+    )

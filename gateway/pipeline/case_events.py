@@ -1,0 +1,94 @@
+"""What happens in the case and moves its clocks; and what a case system may ask about the past."""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, select
+
+from gateway import limits
+from gateway.crashpoints import Point
+from gateway.errors import MalformedRequestError, UnknownResourceError
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient, clock_view, note, visible
+from gateway.store import journal, messages
+from gateway.store.database import locked_state
+from gateway.store.tables import clock
+
+CASE_EVENTS: Final = frozenset(
+    {"konklusjon", "undersokelse_startet", "undersokelse_utvidet", "undersokelse_avsluttet", "tilbakemelding_sendt"}
+)
+
+
+async def event(
+    env: Environment, client: CaseSystemClient, message_id: str, kind: str, at: int, reference: str | None
+) -> None:
+    """Something in the case that moves clocks; idempotent by (type, at)."""
+    if kind not in CASE_EVENTS:
+        detail = f"type must be one of {', '.join(sorted(CASE_EVENTS))}"
+        raise MalformedRequestError(detail)
+
+    def work(conn: Connection) -> None:
+        locked_state(conn, message_id)
+        row = visible(conn, client, message_id)
+        if not messages.add_case_event(conn, row.tenant, message_id, kind, at, client.id):
+            return
+        mac = env.vault.mac(row.tenant, "reference", reference.encode())[:32] if reference else ""
+        note(env, conn, client, row, journal.CASE_EVENT, {"type": kind, "at": journal.rfc3339(at), "reference": mac})
+        reread_clocks(env, conn, row)
+
+    await env.store.write(work, Point.CASE_EVENT)
+
+
+def move_clocks(env: Environment, conn: Connection, row: Row[Any], kind: str, at: int, actor: str) -> None:
+    """Note an event of ours that moves clocks, and read them again."""
+    messages.add_case_event(conn, row.tenant, row.id, kind, at, actor)
+    reread_clocks(env, conn, row)
+
+
+def reread_clocks(env: Environment, conn: Connection, row: Row[Any]) -> None:
+    """Compute a message's clocks anew from its facts and events."""
+    facts = messages.facts(conn, row.id)
+    if facts is not None:
+        readings = env.clocks(env.types.type(row.type), facts)
+        messages.replace_clocks(conn, row.tenant, row.id, readings, env.now())
+
+
+async def clocks_due(env: Environment, client: CaseSystemClient, due_before: int | None) -> list[dict[str, Any]]:
+    """Clocks that run, the soonest due first."""
+
+    def work(conn: Connection) -> list[dict[str, Any]]:
+        query = (
+            select(clock)
+            .where(clock.c.tenant.in_(client.tenants), clock.c.due.is_not(None), clock.c.stopped.is_(None))
+            .order_by(clock.c.due, clock.c.message_id)
+            .limit(limits.LIST_MAX)
+        )
+        if due_before is not None:
+            query = query.where(clock.c.due <= due_before)
+        return [{"messageId": row.message_id, **clock_view(env, row)} for row in conn.execute(query)]
+
+    return await env.store.read(work)
+
+
+async def receipts(env: Environment, client: CaseSystemClient, message_id: str) -> list[dict[str, Any]]:
+    """Three ticks, never merged: transport, application, case system."""
+
+    def work(conn: Connection) -> list[dict[str, Any]]:
+        if messages.find(conn, message_id, client.tenants) is None:
+            raise UnknownResourceError(NO_SUCH)
+        return [
+            {"kind": r.kind, "value": r.value, "at": journal.rfc3339(r.at), "evidence": r.journal_id}
+            for r in messages.receipts(conn, message_id)
+        ]
+
+    return await env.store.read(work)
+
+
+async def feed(env: Environment, client: CaseSystemClient, after: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
+    """Numbered events of this client's tenants after a leaf number, at least once, in order."""
+
+    def work(conn: Connection) -> list[tuple[int, dict[str, Any]]]:
+        rows = journal.feed(conn, list(client.tenants), after, limit)
+        return [(row[0], json.loads(row.entry)) for row in rows]
+
+    return await env.store.read(work)

@@ -1,0 +1,66 @@
+"""What every verb needs, handed in once by ``app.py``: no verb reaches for a global."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from gateway.config import Settings
+from gateway.crypto.asice import TrustPolicy
+from gateway.domain.deadlines import ClockFacts, ClockReading, ClockRule, read_clocks
+from gateway.domain.message_type import MessageType
+from gateway.pipeline.offices import Offices
+from gateway.pipeline.vault import Vault
+from gateway.spi import Clock
+from gateway.store.database import Store
+from gateway.store.messages import micros
+
+
+class Flaw(Protocol):
+    """One way a document breaks its schema; ``path`` is made from names the schema knows, never from content."""
+
+    @property
+    def path(self) -> str:
+        """JSON pointer."""
+        ...
+
+    @property
+    def rule(self) -> str:
+        """The schema's keyword that was broken."""
+        ...
+
+
+class MessageTypes(Protocol):
+    """The message types known here; ``gateway.catalogue`` is one."""
+
+    def type(self, key: str) -> MessageType:
+        """By name and version. Raises UnknownMessageTypeError."""
+        ...
+
+    def flaws(self, key: str, document: object) -> Sequence[Flaw]:
+        """How a document breaks its type's schema."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The ports and parts of one running gateway."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    offices: Offices
+    types: MessageTypes
+    rules: Mapping[str, ClockRule]
+    trust: TrustPolicy
+    clock: Clock
+    log: structlog.stdlib.BoundLogger
+
+    def now(self) -> int:
+        """Wall time in microseconds since 1970."""
+        return micros(self.clock.now())
+
+    def clocks(self, kind: MessageType, facts: ClockFacts) -> tuple[ClockReading, ...]:
+        """How the clocks of a message of this type stand now."""
+        return read_clocks([self.rules[name] for name in kind.frister], facts, self.clock.now())

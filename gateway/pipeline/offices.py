@@ -1,0 +1,48 @@
+"""The child-welfare offices served here: who they are, and the keys that open what is sent to them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.crypto.at_rest import KeyEncryptionKey
+from gateway.crypto.keys import KeyRing
+from gateway.domain.identifiers import TenantId
+from gateway.spi import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One office: a district, or a whole municipality under number 00. It is the tenant of its messages."""
+
+    tenant: TenantId
+    kommunenavn: str
+    bydelsnavn: str
+    organisation_number: str
+    fiks_org_id: str
+    standard_receiver: bool
+    version: str
+    receive: KeyRing
+    print_part: KeyRing
+    kek: KeyEncryptionKey
+
+
+class Offices:
+    """All offices, by address."""
+
+    def __init__(self, offices: Iterable[Office]) -> None:
+        self._by_tenant = {str(office.tenant): office for office in offices}
+
+    def at(self, address: Address) -> Office | None:
+        """The office an address names."""
+        return self._by_tenant.get(f"{address.kommunenummer}-{address.bydelsnummer}")
+
+    def of(self, tenant: str) -> Office:
+        """The office of a stored message."""
+        return self._by_tenant[tenant]
+
+    def all(self) -> tuple[Office, ...]:
+        """Every office, in the order of the configuration."""
+        return tuple(self._by_tenant.values())
+
+    def in_municipality(self, kommunenummer: str) -> tuple[Office, ...]:
+        """The offices of one municipality."""
+        return tuple(office for office in self.all() if office.tenant.kommunenummer == kommunenummer)

@@ -1,0 +1,106 @@
+"""What a named person may decide, always with a reason: hold, release, accept, confirm, refuse, withdraw.
+
+The person stands in the journal as an id, the reason as a commitment: reasons are written by people and may name people.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from gateway.crashpoints import Point
+from gateway.domain.lifecycle import Event, State
+from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
+from gateway.pipeline.case_events import move_clocks
+from gateway.pipeline.environment import Environment
+from gateway.store import alarms, journal, messages, outbox, payloads, unit_of_work
+from gateway.store.alarms import AlarmCode
+from gateway.store.database import locked_state
+from gateway.store.tables import confirmation, message
+
+_DECISIONS: Final = {
+    "hold": Event.PERSON_HELD,
+    "release": Event.PERSON_RELEASED,
+    "accept": Event.PERSON_ACCEPTED,
+    "confirm": Event.PERSON_CONFIRMED,
+    "refuse": Event.PERSON_REFUSED,
+    "withdraw": Event.PERSON_WITHDREW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decides what, and why. ``reference``: where else the report was registered, for a confirmation by hand."""
+
+    verb: str
+    person: str
+    reason: str
+    reference: str | None = None
+
+
+async def decide(env: Environment, message_id: str, decision: Decision) -> State:
+    """Carry out a person's decision; returns the new state.
+
+    Raises MalformedRequestError without person or reason, UnknownResourceError, ConflictError from a wrong state.
+    """
+    if not decision.person.strip() or not decision.reason.strip():
+        detail = "a decision needs a named person and a reason"
+        raise MalformedRequestError(detail)
+    if decision.verb == "confirm" and not (decision.reference or "").strip():
+        detail = "a confirmation by hand needs the reference under which the report is registered"
+        raise MalformedRequestError(detail)
+    answer = await env.store.write(lambda conn: _decide(env, conn, message_id, decision), Point.PERSON)
+    if isinstance(answer, ConflictError):
+        raise answer
+    return answer
+
+
+def _decide(env: Environment, conn: Connection, message_id: str, decision: Decision) -> State | ConflictError:
+    now = env.now()
+    state = locked_state(conn, message_id)
+    if state is None:
+        detail = "no message has this id"
+        raise UnknownResourceError(detail)
+    event = _DECISIONS[decision.verb]
+    if decision.verb == "release" and outbox.unpark(conn, message_id) and not unit_of_work.legal(state, event):
+        return State(state.state)  # what was parked runs again; the state stays
+    if not unit_of_work.legal(state, event):
+        return _late(conn, state.tenant, message_id, state.state, event, decision, now)
+    key = env.vault.unlock(state.tenant, message_id, payloads.find_key(conn, message_id))
+    commit = {"reason": journal.commitment(key.salt, hashlib.sha256(decision.reason.encode()).digest())}
+    if decision.reference:
+        digest = hashlib.sha256(decision.reference.encode()).digest()
+        commit["reference"] = journal.commitment(key.salt, digest)
+    happening = unit_of_work.Happening(event, decision.person, now, cause="person", commit=commit)
+    moved = unit_of_work.move(conn, message_id, happening)
+    if event is Event.PERSON_CONFIRMED:
+        reference = str(decision.reference)
+        conn.execute(
+            confirmation.insert().values(
+                message_id=message_id,
+                tenant=state.tenant,
+                kind="person",
+                actor=decision.person,
+                at=now,
+                reference=key.seal("reference", reference.encode()),
+                reference_mac=env.vault.mac(state.tenant, "reference", reference.encode()),
+                documents_mac="",
+            )
+        )
+        messages.add_receipt(conn, state.tenant, message_id, "case-system", "person", now, moved.journal_id)
+    if state.direction == "inn":
+        row = conn.execute(select(message).where(message.c.id == message_id)).one()
+        move_clocks(env, conn, row, "person_sett", now, decision.person)
+    return moved.after
+
+
+def _late(
+    conn: Connection, tenant: str, message_id: str, state: str, event: Event, decision: Decision, now: int
+) -> ConflictError:
+    refs: dict[str, str | int] = {"event": event.value, "state": state}
+    journal.write(conn, journal.Entry(journal.LATE, tenant, now, decision.person, message_id=message_id, refs=refs))
+    if state in {State.CONFIRMED, State.RECEIPTED, State.DELIVERED} and event is Event.PERSON_REFUSED:
+        alarms.ring(conn, tenant=tenant, code=AlarmCode.LATE_EVENT, subject=message_id, at=now)
+    detail = f"the message is {state}; {decision.verb} is not possible from there"
+    return ConflictError(detail)

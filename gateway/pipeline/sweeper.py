@@ -1,0 +1,188 @@
+"""Finds what rests too long: lapsed claims and leases, alarms due, clocks that ring, entries without a number.
+
+It never changes what a message owes; it only gives back, rings and repairs. Each sweep is one unit of work per kind,
+safe to run in every process at once.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, func, select
+
+from gateway import limits
+from gateway.crashpoints import Point
+from gateway.domain.lifecycle import FINAL, REST_LIMITS, Event, State
+from gateway.observability import metrics
+from gateway.pipeline.case_events import reread_clocks
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.worker import Incarnation, backoff_s, give_up, poisonous
+from gateway.store import alarms, journal, outbox, unit_of_work
+from gateway.store.alarms import AlarmCode
+from gateway.store.database import now_us
+from gateway.store.tables import clock, log_state, message, message_state, queue_item
+
+_SECOND: Final = 1_000_000
+_BATCH: Final = 200
+
+
+@dataclass(slots=True)
+class _Clocks:
+    """The two clocks at the last sweep, to notice when the wall clock jumps."""
+
+    wall: int
+    monotonic: float
+
+
+async def run_sweeper(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
+    """Sweep until told to stop."""
+    clocks = _Clocks(time.time_ns() // 1000, time.monotonic())
+    while not stop.is_set():
+        await sweep(env, incarnation, clocks)
+        try:
+            async with asyncio.timeout(env.settings.engine.sweep_s):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def sweep(env: Environment, incarnation: Incarnation, clocks: _Clocks | None = None) -> None:
+    """One round."""
+    if clocks is not None:
+        await _notice_jump(env, clocks)
+    await env.store.write(lambda conn: outbox.extend(conn, incarnation.id, env.settings.engine.lease_s), Point.SWEEP)
+    await env.store.write(lambda conn: _free_leases(env, conn), Point.SWEEP)
+    await env.store.write(lambda conn: _lapse_claims(env, conn), Point.SWEEP)
+    await env.store.write(lambda conn: _ring_rests(env, conn), Point.SWEEP)
+    await env.store.write(lambda conn: _ring_clocks(env, conn), Point.SWEEP)
+    while await env.store.write(journal.number_pending, Point.NUMBER):
+        pass
+    await env.store.read(_measure)
+
+
+def take_up_orphans(env: Environment, conn: Connection, *, owner: str) -> int:
+    """At start on SQLite, where one process alone may run: all other leases are dead. Returns how many were freed."""
+    return _judge_freed(env, conn, outbox.free(conn, (), everyone_but=owner))
+
+
+def _free_leases(env: Environment, conn: Connection) -> int:
+    return _judge_freed(env, conn, outbox.free(conn, ()))
+
+
+def _judge_freed(env: Environment, conn: Connection, freed: list[Row[Any]]) -> int:
+    """A first death: due now. After more: back-off. Too many while alone: poison."""
+    now = env.now()
+    for row in freed:
+        if poisonous(row.lane, row.deaths):
+            give_up(conn, row.id, row.tenant, row.message_id, "killed-worker", now)
+        elif row.deaths:
+            outbox.delay(conn, row.id, backoff_s(env, row.deaths))
+        else:
+            outbox.delay(conn, row.id, 0)
+    return len(freed)
+
+
+def _lapse_claims(env: Environment, conn: Connection) -> int:
+    """A claim whose time is over is given back; the case system may confirm all the same."""
+    now = env.now()
+    lapsed = conn.execute(
+        select(message_state.c.message_id)
+        .where(message_state.c.state == State.OFFERED.value, message_state.c.claim_until < now)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in lapsed:
+        unit_of_work.move(conn, row.message_id, unit_of_work.Happening(Event.CLAIM_LAPSED, "gateway", now))
+    return len(lapsed)
+
+
+def _ring_rests(env: Environment, conn: Connection) -> int:
+    """Raise the alarm level of what has rested past its next limit."""
+    now = env.now()
+    rung = 0
+    for state, defaults in REST_LIMITS.items():
+        configured = env.settings.rest_limits_s.get(state.value)
+        levels = list(configured) if configured else [limit.total_seconds() for limit in defaults]
+        for level, limit_s in enumerate(levels, start=1):
+            due = conn.execute(
+                select(message_state.c.message_id, message_state.c.tenant)
+                .where(
+                    message_state.c.state == state.value,
+                    message_state.c.alarm_level < level,
+                    message_state.c.since <= now - int(limit_s * _SECOND),
+                )
+                .limit(_BATCH)
+                .with_for_update(skip_locked=True)
+            ).all()
+            for row in due:
+                code, subject = AlarmCode.RESTS_TOO_LONG, row.message_id
+                alarms.ring(conn, tenant=row.tenant, code=code, subject=subject, at=now, level=level)
+                conn.execute(
+                    message_state.update().where(message_state.c.message_id == row.message_id).values(alarm_level=level)
+                )
+            rung += len(due)
+    return rung
+
+
+def _ring_clocks(env: Environment, conn: Connection) -> int:
+    """Statutory clocks ring at their levels and stay open: only what the law names stops them."""
+    now = env.now()
+    due = conn.execute(
+        select(clock).where(clock.c.next_ring <= now).limit(_BATCH).with_for_update(skip_locked=True)
+    ).all()
+    for row in due:
+        level = row.rung + 1
+        conn.execute(
+            clock.update()
+            .where(clock.c.message_id == row.message_id, clock.c.clock_id == row.clock_id)
+            .values(rung=level)
+        )
+        subject = f"{row.message_id}/{row.clock_id}"
+        alarms.ring(conn, tenant=row.tenant, code=AlarmCode.CLOCK_RINGS, subject=subject, at=now, level=level)
+        reread_clocks(env, conn, conn.execute(select(message).where(message.c.id == row.message_id)).one())
+    return len(due)
+
+
+async def _notice_jump(env: Environment, clocks: _Clocks) -> None:
+    """A wall clock that was set moves run and lease times by the same; statutory clocks stay (decisions 3.12)."""
+    wall, monotonic = time.time_ns() // 1000, time.monotonic()
+    jump = (wall - clocks.wall) - int((monotonic - clocks.monotonic) * _SECOND)
+    clocks.wall, clocks.monotonic = wall, monotonic
+    if abs(jump) < limits.CLOCK_JUMP_S * _SECOND:
+        return
+    env.log.warning("clock.jumped", delay_s=jump / _SECOND)
+    await env.store.write(lambda conn: _shift(env, conn, jump), Point.SWEEP)
+
+
+def _shift(env: Environment, conn: Connection, jump: int) -> None:
+    if conn.dialect.name != "postgresql":  # there the database's clock rules, and it did not jump with ours
+        conn.execute(
+            queue_item.update().values(run_at=queue_item.c.run_at + jump, lease_until=queue_item.c.lease_until + jump)
+        )
+    conn.execute(
+        message_state.update()
+        .where(message_state.c.claim_until.is_not(None))
+        .values(claim_until=message_state.c.claim_until + jump)
+    )
+    now = env.now()
+    conn.execute(log_state.update().values(wall=now))
+    refs: dict[str, str | int] = {"seconds": round(jump / _SECOND)}
+    journal.write(conn, journal.Entry(journal.CLOCK_JUMPED, "*", now, "gateway", refs=refs))
+    alarms.ring(conn, tenant="*", code=AlarmCode.CLOCK_JUMP, subject="host", at=now)
+
+
+def _measure(conn: Connection) -> None:
+    by_state = select(message_state.c.state, func.count()).group_by(message_state.c.state)
+    counts: dict[str, int] = {row[0]: row[1] for row in conn.execute(by_state)}
+    for state in State:
+        if state not in FINAL:
+            metrics.STATES.labels(state.value).set(counts.get(state.value, 0))
+    now = now_us(conn)
+    query = select(queue_item.c.lane, func.count(), func.min(queue_item.c.run_at)).group_by(queue_item.c.lane)
+    for lane, count, oldest in conn.execute(query):
+        metrics.QUEUE.labels(lane).set(count)
+        metrics.OLDEST_SECONDS.labels(lane).set(max(0, now - oldest) / _SECOND)
+    for code, count in alarms.count_open(conn).items():
+        metrics.ALARMS.labels(code).set(count)
+    metrics.UNNUMBERED.set(journal.unnumbered(conn))

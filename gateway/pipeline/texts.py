@@ -1,0 +1,50 @@
+"""What caseworkers read, in bokmål: one sentence of what is wrong and one of what to do."""
+
+from typing import Final
+
+WARNINGS: Final[dict[str, str]] = {
+    "signer-unknown": "Avsenderens signatur er ikke kjent. Kontroller avsenderen på annen måte før du stoler på navnet.",
+    "signer-untrusted": "Avsenderens sertifikat kommer ikke fra en utsteder vi stoler på. Kontroller avsenderen.",
+    "signer-expired": "Avsenderens sertifikat er utløpt. Kontroller avsenderen.",
+    "signer-not-yet-valid": "Avsenderens sertifikat er ikke gyldig ennå. Kontroller avsenderen.",
+    "signer-revoked": "Avsenderens sertifikat er trukket tilbake. Kontroller avsenderen før du stoler på innholdet.",
+    "signer-wrong-usage": "Avsenderens sertifikat er ikke ment for signering. Kontroller avsenderen.",
+    "revocation-unknown": "Vi kunne ikke sjekke om avsenderens sertifikat er trukket tilbake. Kontroller avsenderen.",
+    "sha1-signature": "Signaturen bruker en gammel metode (SHA-1). Kontroller avsenderen ved tvil.",
+    "mimetype-not-first": "Pakken er bygget på en uvanlig måte, men innholdet er kontrollert.",
+    "mimetype-compressed": "Pakken er bygget på en uvanlig måte, men innholdet er kontrollert.",
+    "json-missing": "Skjemadataene mangler. Les PDF-en og registrer forsendelsen manuelt.",
+    "pdf-missing": "PDF-en mangler. Skjemadataene er komplette; bruk dem, eller be avsenderen om en kopi.",
+    "json-unreadable": "Skjemadataene kan ikke leses. Les PDF-en og registrer forsendelsen manuelt.",
+    "json-out-of-bounds": "Skjemadataene er unormalt bygget og er ikke lest. Les PDF-en.",
+    "json-nan": "Skjemadataene inneholder et ugyldig tall. Sammenlign med PDF-en.",
+    "json-duplicate-keys": "Skjemadataene har samme felt to ganger. Sammenlign med PDF-en.",
+    "json-not-validated": "Skjemadataene er så store at de ikke er kontrollert. Sammenlign med PDF-en.",
+    "schema": "Et felt følger ikke skjemaet. Sammenlign feltet med PDF-en.",
+    "kommunenummer-differs": "Kommunen i skjemaet er en annen enn den forsendelsen er adressert til. Kontroller adressat.",
+    "bydelsnummer-differs": "Bydelen i skjemaet er en annen enn den forsendelsen er adressert til. Kontroller adressat.",
+    "sent-at-implausible": "Sendetidspunktet i skjemaet er usannsynlig. Fristene regnes fra ankomst.",
+    "print-copy": "Dette er papirkopien av meldingen. Den digitale delen kunne ikke brukes.",
+    "print-copy-differs": "Papirkopien er ikke lik PDF-en i meldingen. Les begge.",
+    "print-copy-unreadable": "Papirkopien som fulgte med, kunne ikke åpnes.",
+    "duplicate-pdf-differs": "Samme melding er kommet to ganger med ulik PDF. Sammenlign dem.",
+    "quarantined": "Forseglingen holdt ikke da meldingen kom. En navngitt person har sluppet den fram som den er.",
+}
+
+STATES: Final[dict[str, str]] = {
+    "RECEIVED": "Mottatt, åpnes",
+    "READY": "Klar for fagsystemet",
+    "OFFERED": "Hentes av fagsystemet",
+    "CONFIRMED": "Lagret i fagsystemet, kvittering sendes",
+    "REFUSED": "Avvist av navngitt person, kvittering sendes",
+    "DUPLICATE": "Kopi av en tidligere forsendelse",
+    "QUARANTINED": "I karantene: må ses på",
+    "RECEIPTED": "Ferdig",
+    "ACCEPTED": "Mottatt for sending, kontrolleres",
+    "CLEARED": "Godkjent for sending",
+    "SENT": "Sendt, venter på kvittering",
+    "UNCERTAIN": "Uvisst om den kom fram, vi spør",
+    "DELIVERED": "Levert",
+    "WITHDRAWN": "Trukket tilbake",
+    "HELD": "Holdt: må avgjøres av navngitt person",
+}

@@ -1,0 +1,157 @@
+"""Claim, perform, commit, and nothing else.
+
+A worker serves one lane and is never lent to another. What was in work when a process died runs alone, before the
+process begins anything else, so that one poisonous message costs at most itself.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection
+
+from gateway import limits
+from gateway.crashpoints import Point
+from gateway.domain.lifecycle import Event, State
+from gateway.domain.message_type import Lane
+from gateway.errors import Disposition, GatewayError
+from gateway.observability import metrics
+from gateway.pipeline.effects import HANDLERS
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.gate import Gate
+from gateway.store import alarms, journal, outbox, unit_of_work
+from gateway.store.alarms import AlarmCode
+from gateway.store.database import locked_state
+from gateway.store.outbox import Item
+
+_BATCH: Final = 10
+_JITTER: Final = 0.2
+_DOUBLINGS_MAX: Final = 32  # far past the longest wait; keeps the power finite
+
+
+@dataclass(slots=True)
+class Incarnation:
+    """This life of this process: the owner of its leases. ``alive`` is false once it lost the right to call out."""
+
+    id: str
+    gate: Gate = field(default_factory=Gate)
+    alive: Callable[[], bool] = lambda: True
+
+
+async def run_worker(env: Environment, incarnation: Incarnation, lane: Lane, stop: asyncio.Event) -> None:
+    """Work through one lane until told to stop; what is begun is finished."""
+    while not stop.is_set():
+        signal = env.store.watch()
+        items = await _claim(env, incarnation, [lane], suspects=False) if incarnation.alive() else []
+        for item in items:
+            async with incarnation.gate.together():
+                await perform(env, item)
+        if not items:
+            await _wait(signal, stop, env.settings.engine.poll_busy_s)
+
+
+async def run_suspects(env: Environment, incarnation: Incarnation) -> int:
+    """Run what was in work when a process died, one at a time and alone. Returns how many there were."""
+    count = 0
+    while items := await _claim(env, incarnation, list(Lane), suspects=True):
+        async with incarnation.gate.alone():
+            await perform(env, items[0])
+        count += 1
+    return count
+
+
+async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane], *, suspects: bool) -> list[Item]:
+    def work(conn: Connection) -> list[Item]:
+        return outbox.claim(
+            conn,
+            owner=incarnation.id,
+            lanes=[lane.value for lane in lanes],
+            limit=_BATCH,
+            lease_s=env.settings.engine.lease_s,
+            suspects=suspects,
+        )
+
+    lane = Lane.CONCERN if Lane.CONCERN in lanes else Lane.ORDINARY
+    return await env.store.write(work, Point.CLAIM_WORK, lane)
+
+
+async def perform(env: Environment, item: Item) -> None:
+    """One effect: note that it begins, do it, and settle how it ended."""
+    started = time.monotonic()
+    now = env.now()
+    if not await env.store.write(lambda conn: outbox.begin(conn, item, now), Point.BEGIN_ATTEMPT, Lane(item.lane)):
+        return
+    try:
+        outcome = await HANDLERS[item.effect](env, item)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever a handler raises is settled here, by its disposition
+        outcome = await _settle(env, item, error)
+    elapsed = time.monotonic() - started
+    metrics.EFFECTS.labels(item.effect.value, outcome).inc()
+    metrics.EFFECT_SECONDS.labels(item.effect.value).observe(elapsed)
+    env.log.info(
+        "effect.performed",
+        message_id=item.message_id,
+        effect=item.effect.value,
+        code=outcome,
+        duration_ms=round(elapsed * 1000, 1),
+    )
+
+
+async def _settle(env: Environment, item: Item, error: Exception) -> str:
+    """Act on an error's disposition: retry with back-off what time may mend, leave the rest to a person."""
+    code = error.code if isinstance(error, GatewayError) else "internal"
+    disposition = error.disposition if isinstance(error, GatewayError) else Disposition.STOP
+    env.log.warning("effect.failed", message_id=item.message_id, effect=item.effect.value, code=code, exc_info=error)
+
+    def work(conn: Connection) -> None:
+        now = env.now()
+        if not outbox.held(conn, item):
+            return
+        if disposition is Disposition.RETRY:
+            outbox.retry(conn, item, code, now, backoff_s(env, item.attempt))
+            return
+        outbox.retry(conn, item, code, now, 0)
+        give_up(conn, item.id, item.tenant, item.message_id, code, now)
+
+    await env.store.write(work, Point.FAILED, Lane(item.lane))
+    return code
+
+
+def backoff_s(env: Environment, attempt: int) -> float:
+    """Doubling from the first to the longest wait, a fifth of jitter either way."""
+    settings = env.settings.engine
+    wait: float = min(settings.backoff_first_s * 2.0 ** min(attempt - 1, _DOUBLINGS_MAX), settings.backoff_max_s)
+    return wait * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  jitter is no secret
+
+
+def give_up(conn: Connection, item_id: int, tenant: str, message_id: str, code: str, now: int) -> None:
+    """Time will not mend it: a message that was never opened is quarantined, any other effect is parked. It rings."""
+    state = locked_state(conn, message_id)
+    if state is not None and state.state == State.RECEIVED:
+        outbox.drop_item(conn, item_id)
+        happening = unit_of_work.Happening(Event.KILLED_WORKER, "gateway", now, cause=code)
+        unit_of_work.move(conn, message_id, happening)
+        return
+    outbox.park(conn, item_id, code)
+    journal.write(conn, journal.Entry(journal.PARKED, tenant, now, "gateway", message_id=message_id, code=code))
+    alarms.ring(conn, tenant=tenant, code=AlarmCode.EFFECT_PARKED, subject=message_id, at=now)
+
+
+def poisonous(lane: str, deaths: int) -> bool:
+    """Whether an item has killed often enough while alone. Concern reports are given more chances."""
+    most = limits.POISON_DEATHS_MAX_CONCERN if lane == Lane.CONCERN else limits.POISON_DEATHS_MAX
+    return deaths >= most
+
+
+async def _wait(signal: asyncio.Event, stop: asyncio.Event, timeout_s: float) -> None:
+    waits = [asyncio.ensure_future(signal.wait()), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
