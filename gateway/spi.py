@@ -274,6 +274,13 @@ class Intake(Protocol):
         """What to seal for. Raises UnknownResourceError."""
         ...
 
+    def begins_as_envelope(self, first: bytes) -> bool:
+        """Whether a part with these first 64 bytes (fewer: the whole part) can be a sealed envelope (CMS).
+
+        A look at the outermost structure only; it opens nothing and never raises.
+        """
+        ...
+
     async def history(self, message_id: str, caller: Caller) -> Sequence[HistoryRow]:
         """Statuses, oldest first, of a message that this caller sent. Raises UnknownResourceError."""
         ...
