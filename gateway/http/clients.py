@@ -8,7 +8,6 @@ from collections import OrderedDict
 from typing import Final, Protocol
 
 from gateway import limits
-from gateway.domain.identifiers import TenantId
 from gateway.spi import Clock
 
 PRODUSENT: Final = "produsent"
@@ -49,8 +48,8 @@ class ClientRecord(Protocol):
         ...
 
     @property
-    def tenants(self) -> frozenset[TenantId]:
-        """Whose messages it may see; case systems only."""
+    def tenants(self) -> frozenset[str]:
+        """Whose messages it may see, as ``4601-02``; case systems only."""
         ...
 
     def verify_password(self, password: bytes) -> bool:

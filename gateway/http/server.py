@@ -125,8 +125,7 @@ def _problems(listener: Listener) -> Middleware:
         except Exception as error:
             problem = Problem.of(error)
             if problem.code == GatewayError.code:
-                name = type(error).__name__
-                listener.log.error("http.failed", error_id=problem.error_id, error=name)  # noqa: TRY400  no text of it
+                listener.log.exception("http.failed", error_id=problem.error_id)  # the log drops its text
             if request.get(_BEGUN):  # cut the answer under way, so that nobody takes it for whole
                 reason = "the answer had begun"
                 raise ConnectionError(reason) from error

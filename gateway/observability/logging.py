@@ -20,6 +20,7 @@ FIELDS: Final = frozenset(
         "event", "level", "timestamp", "message_id", "tenant", "effect", "attempt", "code", "state", "duration_ms",
         "method", "route", "status", "client", "lane", "road", "count", "alarm", "subject", "port", "listener", "size",
         "mode", "version", "adapter", "incarnation", "error", "where", "delay_s", "issuer", "partner",
+        "request_id", "error_id",
     }
 )  # fmt: skip
 

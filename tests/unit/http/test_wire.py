@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from adapters.fiks import wire
 from adapters.fiks.settings import FiksSettings
 from adapters.fiks.wire import Version
-
 from gateway.spi import District, HistoryRow, Municipality, PublicCertificate, ReceiveCertificates
 
 BERGEN = Municipality("4601", "Bergen")
