@@ -46,10 +46,11 @@ class Store(Section):
 
 
 class Listener(Section):
-    """One address of ours. Without certificate it must be loopback."""
+    """One address of ours. Without certificate it must be loopback. ``names``: the Host names answered; empty: any."""
 
     host: str = "127.0.0.1"
     port: int = 0
+    names: tuple[str, ...] = ()
     certificate: Path | None = None
     key: SecretReference | None = None
     client_roots: Path | None = None
@@ -125,6 +126,7 @@ class Settings(Section):
     engine: Engine = Engine()
     trust: dict[str, Trust] = Field(default_factory=dict)
     case_system: CaseSystem = CaseSystem()
+    operations_token: SecretReference | None = None
     alarm_webhook: str | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
@@ -139,10 +141,9 @@ class Bydel(Section):
 
 
 class KeyPair(Section):
-    """A private key with its certificate: one PKCS#12 file, or PEM key and PEM certificate chain."""
+    """A private key with its certificate chain in one file, PKCS#12 or PEM."""
 
     key: SecretReference
-    certificate: Path | None = None
     password: SecretReference | None = None
 
 
@@ -236,6 +237,30 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Configurati
 def resolve(folder: Path, path: Path) -> Path:
     """A path from the configuration: relative ones count from the configuration folder."""
     return path if path.is_absolute() else folder / path
+
+
+def secret_path(folder: Path, reference: str) -> Path:
+    """The file a ``file:`` reference names. Raises ConfigError for another scheme."""
+    scheme, _, rest = reference.partition(":")
+    if scheme != "file":
+        message = f"{scheme}: only file: references can be used for this"
+        raise ConfigError(message)
+    return resolve(folder, Path(rest))
+
+
+def read_secret(folder: Path, reference: str, environment: Mapping[str, str] = os.environ) -> bytes:
+    """The octets a reference stands for. Raises ConfigError."""
+    scheme, _, rest = reference.partition(":")
+    if scheme == "env":
+        if rest not in environment:
+            message = f"env:{rest}: the variable is not set"
+            raise ConfigError(message)
+        return environment[rest].encode()
+    try:
+        return secret_path(folder, reference).read_bytes().strip()
+    except OSError as error:
+        message = f"{reference}: {error.strerror}"
+        raise ConfigError(message) from None
 
 
 def _read(path: Path, faults: list[str], *, needed: bool = True) -> dict[str, Any]:

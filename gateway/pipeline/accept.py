@@ -14,8 +14,8 @@ import uuid_utils
 from sqlalchemy import Connection
 
 from gateway.crashpoints import Point, Side, crashpoint
-from gateway.crypto.certificates import describe
 from gateway.crypto.cms import looks_like_envelope
+from gateway.crypto.published import published
 from gateway.domain import history as words
 from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane, MessageType
@@ -32,7 +32,6 @@ from gateway.spi import (
     District,
     HistoryRow,
     Municipality,
-    PublicCertificate,
     ReceiveCertificates,
     Stream,
 )
@@ -204,9 +203,7 @@ class Intake:
             detail = "no child-welfare office is configured at this kommunenummer and bydelsnummer"
             raise UnknownResourceError(detail)
         container, print_part = office.receive.decryption_keys()[0], office.print_part.decryption_keys()[0]
-        return ReceiveCertificates(
-            PublicCertificate(**describe(container.certificate)), PublicCertificate(**describe(print_part.certificate))
-        )
+        return ReceiveCertificates(published(container.certificate), published(print_part.certificate))
 
     def begins_as_envelope(self, first: bytes) -> bool:
         """See ``spi.Intake.begins_as_envelope``."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from gateway.config import Settings
-from gateway.crypto.asice import TrustPolicy
+from gateway.crypto.certificates import TrustPolicy
 from gateway.domain.deadlines import ClockFacts, ClockReading, ClockRule, read_clocks
 from gateway.domain.message_type import MessageType
 from gateway.pipeline.offices import Offices

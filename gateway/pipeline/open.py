@@ -9,17 +9,17 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from io import BufferedReader
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection, Row
 
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.crypto.asice import VerifiedContainer, verify_container
-from gateway.crypto.at_rest import RecordReader
 from gateway.crypto.cms import open_envelope
 from gateway.crypto.keys import KeyRing
-from gateway.crypto.profiles import FIKS_CONTAINER, FIKS_ENVELOPE, PRINT_PART
+from gateway.crypto.profiles import FIKS_CONCERN_REPORT, FIKS_ENVELOPE, PRINT_PART
 from gateway.domain.deadlines import ClockFacts
 from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane, MessageType
@@ -80,7 +80,7 @@ class Opening:
 
     def _open_container(self, opened: Opened) -> None:
         with self._container() as spool:
-            container = verify_container(spool, FIKS_CONTAINER, self._env.trust, self._env.clock.now())
+            container = verify_container(spool, FIKS_CONCERN_REPORT, self._env.trust, self._env.clock.now())
             opened.warnings.extend((code, "") for code in container.warnings)
             opened.signer = {
                 "organisation": container.signer.organisation_number,
@@ -93,7 +93,7 @@ class Opening:
             self._judge(opened, container)
 
     @contextmanager
-    def _container(self) -> Iterator[RecordReader]:
+    def _container(self) -> Iterator[BinaryIO]:
         """Decrypt the envelope into an encrypted spool: nothing of it is believed yet (crypto-profile 2.2, step 7)."""
         pieces = self._decrypted(_CONTAINER_PART, self._office.receive, FIKS_ENVELOPE)
         sealing = self._env.vault.sealing(self._key, _SPOOL)
@@ -102,7 +102,7 @@ class Opening:
                 sealing.update(piece)
             sealing.finish()
             with sealing.writer.spool() as source:
-                yield self._key.key.reader(self._key.name(_SPOOL), source, sealing.writer.size)
+                yield BufferedReader(self._key.key.reader(self._key.name(_SPOOL), source, sealing.writer.size))
         finally:
             sealing.writer.discard()
 
@@ -112,7 +112,7 @@ class Opening:
             text = "the part was not delivered"
             raise DocumentError(text)
         reader = self._env.vault.reader(self._key, purpose, stored)
-        return open_envelope(reader, ring.decryption_keys(), profile)
+        return open_envelope(BufferedReader(reader), ring.decryption_keys(), profile)
 
     def _judge(self, opened: Opened, container: VerifiedContainer) -> None:
         """What is there, what is missing, what it says."""

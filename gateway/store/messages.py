@@ -161,16 +161,17 @@ def facts(conn: Connection, message_id: str) -> ClockFacts | None:
     arrived = conn.execute(select(message.c.arrived_at).where(message.c.id == message_id)).scalar_one_or_none()
     if row is None or arrived is None:
         return None
-    events: dict[str, datetime] = {}
-    for event in conn.execute(select(case_event).where(case_event.c.message_id == message_id)):
-        at = moment(event.at)
-        events[event.type] = min(at, events.get(event.type, at))
+    moments: dict[str, list[datetime]] = {}
+    query = select(case_event).where(case_event.c.message_id == message_id).order_by(case_event.c.at)
+    for event in conn.execute(query):
+        moments.setdefault(event.type, []).append(moment(event.at))
     return ClockFacts(
         arrived_at=moment(arrived),
         sent_at=moment(row.sent_at) if row.sent_at is not None else None,
         reporter_public=bool(row.reporter_public),
         reporter_known=bool(row.reporter_known),
-        events=events,
+        events={kind: times[0] for kind, times in moments.items()},
+        again={kind: tuple(times[1:]) for kind, times in moments.items()},
     )
 
 
