@@ -34,6 +34,7 @@ SECRET_BYTES: Final = 32
 TAG_BYTES: Final = 16
 _HEADER: Final = struct.Struct(">B8s16s4s")
 _WHERE: Final = struct.Struct(">Q?")
+_CHUNKS_KEPT: Final = 4
 _SEALED_CHUNK_BYTES: Final = limits.CHUNK_BYTES + TAG_BYTES
 
 
@@ -154,8 +155,8 @@ class RecordReader(io.RawIOBase):
         self._chunks = _Chunks(secret, header, name)
         self._last = max(0, (self.size - 1) // limits.CHUNK_BYTES)
         self._position = 0
-        self._number = self._last
-        self._plain = self._opened(self._last)
+        self._opened: dict[int, bytes] = {}
+        self._chunk(self._last)
 
     @override
     def readable(self) -> bool:
@@ -195,10 +196,7 @@ class RecordReader(io.RawIOBase):
         done = 0
         while done < len(view) and self._position < self.size:
             number, offset = divmod(self._position, limits.CHUNK_BYTES)
-            if number != self._number:
-                self._plain = self._opened(number)
-                self._number = number
-            piece = self._plain[offset : offset + len(view) - done]
+            piece = self._chunk(number)[offset : offset + len(view) - done]
             view[done : done + len(piece)] = piece
             done += len(piece)
             self._position += len(piece)
@@ -209,7 +207,15 @@ class RecordReader(io.RawIOBase):
         while piece := self.read(limits.CHUNK_BYTES):
             yield piece
 
-    def _opened(self, number: int) -> bytes:
+    def _chunk(self, number: int) -> bytes:
+        """Open a chunk, or give it again: a reader of archives goes to and fro between a few."""
+        if number not in self._opened:
+            if len(self._opened) == _CHUNKS_KEPT:
+                self._opened.pop(next(iter(self._opened)))
+            self._opened[number] = self._open(number)
+        return self._opened[number]
+
+    def _open(self, number: int) -> bytes:
         last = number == self._last
         plain_length = self.size - number * limits.CHUNK_BYTES if last else limits.CHUNK_BYTES
         sealed = self._stored(_HEADER.size + number * _SEALED_CHUNK_BYTES, plain_length + TAG_BYTES)

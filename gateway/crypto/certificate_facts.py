@@ -5,8 +5,10 @@ Names are taken byte for byte from the certificate: rebuilding one from parsed t
 
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from gateway.crypto.ber import INTEGER, SEQUENCE, Element, context, parse, tlv
 from gateway.errors import StructureError
 
+SUBJECT_KEY_ID: Final = context(0, constructed=False)
 NormalName = tuple[frozenset[tuple[bytes, str]], ...]
 _UTF16_STRING = 0x1E
 _UTF32_STRING = 0x1C
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CertificateFacts:
     """One certificate. ``issuer_and_serial`` is the DER of IssuerAndSerialNumber (RFC 5652 section 10.2.4)."""
 
@@ -52,11 +55,18 @@ def facts_of_der(der: bytes) -> CertificateFacts:
     return CertificateFacts(certificate, der, issuer_and_serial, key_id, hashlib.sha256(der).digest(), public_key)
 
 
-def same_issuer_and_serial(one: Element, other: bytes) -> bool:
-    """Compare two IssuerAndSerialNumber: by octets, and only on a miss by the rules for names."""
-    if one.encoded == other:
-        return True
-    return _normal(one) == _normal(parse(other))
+def find_named(identifier: Element, among: Sequence[CertificateFacts]) -> CertificateFacts | None:
+    """Find whom a SignerIdentifier or RecipientIdentifier names (RFC 5652 sections 5.3 and 6.2.1). Raises StructureError.
+
+    Octets are compared first, and only when none are equal the names by their rules, which is slow.
+    """
+    if identifier.tag == SUBJECT_KEY_ID:
+        return next((facts for facts in among if facts.subject_key_id == identifier.content), None)
+    same = next((facts for facts in among if facts.issuer_and_serial == identifier.encoded), None)
+    if same or not among:
+        return same
+    wanted = _normal(identifier)
+    return next((facts for facts in among if _normal(parse(facts.issuer_and_serial)) == wanted), None)
 
 
 def _normal(identifier: Element) -> tuple[NormalName, int]:

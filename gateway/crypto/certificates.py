@@ -5,10 +5,11 @@ are off, and the leaf's rules stand here. The answer is a finding, not an error:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Protocol
 
@@ -81,26 +82,26 @@ class TrustPolicy:
 
     def judge(self, leaf: x509.Certificate, enclosed: Sequence[x509.Certificate], at: datetime) -> SignerTrust:
         """Judge a signer's certificate at a time, with the certificates that came along."""
-        findings = list(_findings_of_leaf(leaf, at, self.policies))
+        findings = _findings_of_leaf(leaf, at, self.policies)
         if leaf.fingerprint(hashes.SHA256()).hex() not in self.pins:
             findings.append(self._judge_path(leaf, enclosed, at))
-        return next((trust for trust in SignerTrust if trust in findings), SignerTrust.TRUSTED)
+        return _gravest(findings)
 
     def _judge_path(self, leaf: x509.Certificate, enclosed: Sequence[x509.Certificate], at: datetime) -> SignerTrust:
-        path = self._path(leaf, enclosed, at)
+        # Looked for on a day on which the leaf was valid, so that the answer can be kept; whether each certificate on the
+        # path is valid at the very time is asked here. The second try is for issuers that went out before the leaf.
+        begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+        day = min(max(at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), begin), end)
+        others = tuple(enclosed)
+        path = _path(self.roots, leaf, others, day) or _path(self.roots, leaf, others, begin)
         if path is None:
-            # Was there a path while the leaf was valid? Then time is the fault, of the leaf or of an issuer.
-            inside = min(max(at, leaf.not_valid_before_utc), leaf.not_valid_after_utc)
-            path = self._path(leaf, enclosed, inside) or self._path(leaf, enclosed, leaf.not_valid_before_utc)
-            if path is None:
-                return SignerTrust.UNKNOWN
-            late = any(at > one.not_valid_after_utc for one in path)
-            return max(
-                SignerTrust.EXPIRED if late else SignerTrust.NOT_YET_VALID,
-                self._judge_revocation(path, at),
-                key=_gravity,
-            )
-        return self._judge_revocation(path, at)
+            return SignerTrust.UNKNOWN
+        findings = {self._judge_revocation(path, at)}
+        if any(at > one.not_valid_after_utc for one in path):
+            findings.add(SignerTrust.EXPIRED)
+        if any(at < one.not_valid_before_utc for one in path):
+            findings.add(SignerTrust.NOT_YET_VALID)
+        return _gravest(findings)
 
     def _judge_revocation(self, path: Sequence[x509.Certificate], at: datetime) -> SignerTrust:
         """Ask for the leaf and every intermediate."""
@@ -111,19 +112,21 @@ class TrustPolicy:
             return SignerTrust.REVOKED
         return SignerTrust.REVOCATION_UNKNOWN if RevocationStatus.UNKNOWN in states else SignerTrust.TRUSTED
 
-    def _path(
-        self, leaf: x509.Certificate, enclosed: Sequence[x509.Certificate], at: datetime
-    ) -> Sequence[x509.Certificate] | None:
-        """Give leaf, intermediates and root, or None. The rules for issuers are those of the web's PKI."""
-        if not self.roots:
-            return None
-        ca_policy, leaf_policy = ExtensionPolicy.webpki_defaults_ca(), ExtensionPolicy.permit_all()
-        builder = PolicyBuilder().store(Store(list(self.roots))).time(at)
-        verifier = builder.extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy).build_client_verifier()
-        try:
-            return verifier.verify(leaf, list(enclosed)).chain
-        except (VerificationError, ValueError, UnsupportedAlgorithm):
-            return None
+
+@lru_cache(maxsize=1024)
+def _path(
+    roots: tuple[x509.Certificate, ...], leaf: x509.Certificate, enclosed: tuple[x509.Certificate, ...], at: datetime
+) -> tuple[x509.Certificate, ...] | None:
+    """Give leaf, intermediates and root, or None. The rules for issuers are those of the web's PKI."""
+    if not roots:
+        return None
+    ca_policy, leaf_policy = ExtensionPolicy.webpki_defaults_ca(), ExtensionPolicy.permit_all()
+    builder = PolicyBuilder().store(Store(list(roots))).time(at)
+    verifier = builder.extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy).build_client_verifier()
+    try:
+        return tuple(verifier.verify(leaf, list(enclosed)).chain)
+    except (VerificationError, ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def organisation_number(certificate: x509.Certificate) -> str | None:
@@ -138,8 +141,8 @@ def organisation_number(certificate: x509.Certificate) -> str | None:
     return None
 
 
-def _gravity(trust: SignerTrust) -> int:
-    return -list(SignerTrust).index(trust)
+def _gravest(findings: Collection[SignerTrust]) -> SignerTrust:
+    return next((trust for trust in SignerTrust if trust in findings), SignerTrust.TRUSTED)
 
 
 def _findings_of_leaf(leaf: x509.Certificate, at: datetime, policies: frozenset[str]) -> list[SignerTrust]:

@@ -13,13 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gateway import limits
 from gateway.crypto import oids
 from gateway.crypto.ber import INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, Element, context, integer, tlv
-from gateway.crypto.certificate_facts import CertificateFacts, facts_of, same_issuer_and_serial
+from gateway.crypto.certificate_facts import SUBJECT_KEY_ID, CertificateFacts, facts_of, find_named
 from gateway.crypto.key_transport import OAEP_SHA256, PKCS1_V15, Digest, KeyTransport
 from gateway.crypto.keys import DecryptionKey, rsa_padding
 from gateway.crypto.profiles import EnvelopeProfile
 from gateway.errors import CertificateError, DecryptionError, StructureError
 
-_SUBJECT_KEY_ID: Final = context(0, constructed=False)
 # The label is left out, as crypto-profile 2.1 has it.
 _ALGORITHMS: Final = {
     OAEP_SHA256: tlv(
@@ -50,7 +49,7 @@ class ContentKeys:
     """Opens content keys with any of our private keys, as a channel's profile allows."""
 
     def __init__(self, keys: Sequence[DecryptionKey], profile: EnvelopeProfile) -> None:
-        self._keys = [(facts_of(key.certificate), key) for key in keys]
+        self._keys = {facts_of(key.certificate): key for key in keys}
         self._profile = profile
 
     def choose(self, recipients: Sequence[Element], length: int) -> bytes:
@@ -84,16 +83,11 @@ class ContentKeys:
             return None  # another kind than key transport
         fields = recipient.fields()
         fields.take(INTEGER)
-        identifier = fields.take(SEQUENCE, _SUBJECT_KEY_ID)
+        identifier = fields.take(SEQUENCE, SUBJECT_KEY_ID)
         rest = (fields.take(SEQUENCE), fields.take(OCTET_STRING))
         fields.end()
-        for facts, key in self._keys:
-            if identifier.tag == SEQUENCE:
-                if same_issuer_and_serial(identifier, facts.issuer_and_serial):
-                    return key, rest
-            elif identifier.content == facts.subject_key_id:
-                return key, rest
-        return None
+        facts = find_named(identifier, list(self._keys))
+        return (self._keys[facts], rest) if facts else None
 
     def _copy(
         self, key: DecryptionKey, algorithm: Element, encrypted: Element

@@ -25,7 +25,7 @@ from gateway.crypto.ber import (
     set_of,
     tlv,
 )
-from gateway.crypto.certificate_facts import CertificateFacts, facts_of, facts_of_der, same_issuer_and_serial
+from gateway.crypto.certificate_facts import SUBJECT_KEY_ID, CertificateFacts, facts_of, facts_of_der, find_named
 from gateway.crypto.key_transport import Digest
 from gateway.crypto.keys import SigningKey
 from gateway.crypto.profiles import ContainerProfile
@@ -35,7 +35,6 @@ from gateway.errors import SenderError, SignatureError, StructureError
 _UTC_TIME: Final = 0x17
 _GENERALIZED_TIME: Final = 0x18
 _UTC_TIME_UNTIL_YEAR: Final = 2050  # RFC 5652 section 11.3
-_SUBJECT_KEY_ID: Final = context(0, constructed=False)
 
 
 def sign_detached(content: bytes, key: SigningKey, at: datetime) -> bytes:
@@ -133,7 +132,9 @@ def _verify_signer(
     fields = info.fields()
     fields.take(INTEGER)
     # 8. By identifier, never by position: the set is sorted by encoding.
-    signer = _find(fields.take(SEQUENCE, _SUBJECT_KEY_ID), certificates)
+    signer = find_named(fields.take(SEQUENCE, SUBJECT_KEY_ID), certificates)
+    if signer is None:
+        _unsigned("the signer's certificate is not enclosed")
     digest_algorithm = fields.take(SEQUENCE)
     attributes = fields.maybe(context(0))
     # 10. The hash: both algorithms must agree.
@@ -150,17 +151,6 @@ def _verify_signer(
         _check_attributes(attributes, signer, scheme.digest, content)
         check_signature(signer.public_key, scheme, signature, bytes([SET]) + attributes.encoded[1:])
     return signer, scheme.digest
-
-
-def _find(identifier: Element, certificates: Sequence[CertificateFacts]) -> CertificateFacts:
-    for facts in certificates:
-        if identifier.tag == _SUBJECT_KEY_ID:
-            if identifier.content == facts.subject_key_id:
-                return facts
-        elif same_issuer_and_serial(identifier, facts.issuer_and_serial):
-            return facts
-    msg = "signed data: the signer's certificate is not enclosed"
-    raise SignatureError(msg)
 
 
 def _check_attributes(attributes: Element, signer: CertificateFacts, digest: Digest, content: bytes) -> None:
