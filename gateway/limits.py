@@ -21,6 +21,13 @@ CMS_HEADER_BYTES_MAX: Final = 1 * MIB  # everything before the ciphertext
 CMS_RECIPIENTS_MAX: Final = 50
 RSA_BITS_MIN: Final = 2048
 
+# Revocation (crypto-profile 5)
+REVOCATION_BYTES_MAX: Final = 32 * MIB  # one CRL
+REVOCATION_KEEP_S: Final = 3600  # a good CRL or answer is asked for again after this, and used until its next update
+REVOCATION_RETRY_S: Final = 60  # a failing source is asked at most this often
+REVOCATION_ANSWERS_MAX: Final = 4096  # OCSP answers kept
+REVOCATION_SKEW_S: Final = 300  # issuers' clocks
+
 # ASiC-E (crypto-profile 3.3)
 ZIP_ENTRIES_MAX: Final = 100
 ZIP_RATIO_MAX: Final = 100
