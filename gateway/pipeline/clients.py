@@ -33,7 +33,7 @@ class StoredClient:
     organisation_numbers: frozenset[str]
     fiks_org_id: str | None
     rights: frozenset[str]
-    tenants: frozenset[TenantId]
+    tenants: frozenset[str]
     digests: tuple[PasswordDigest, ...]
 
     def verify_password(self, password: bytes) -> bool:
@@ -61,7 +61,6 @@ class Clients:
         if row is None:
             return None
         now = micros(self._clock.now())
-        parsed = [TenantId.parse(tenant) for tenant in clients.tenants(conn, row.id)]
         return StoredClient(
             id=row.id,
             kind=row.kind,
@@ -69,7 +68,7 @@ class Clients:
             organisation_numbers=frozenset(row.organisations.split()),
             fiks_org_id=row.fiks_org_id,
             rights=frozenset(row.rights.split()),
-            tenants=frozenset(tenant for tenant in parsed if tenant is not None),
+            tenants=frozenset(clients.tenants(conn, row.id)),
             digests=tuple(PasswordDigest(salt, digest) for salt, digest in clients.passwords(conn, row.id, now)),
         )
 
