@@ -6,7 +6,6 @@ import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import crypto_kit as kit
 import pytest
 
 from gateway.crypto.profiles import (
@@ -19,6 +18,7 @@ from gateway.crypto.profiles import (
 from gateway.crypto.signed_data import sign_detached, verify_detached
 from gateway.errors import SignatureError
 from gateway.testing.pki import Make, certificate_pem, receive_key
+from tests import crypto_kit as kit
 
 if shutil.which("openssl") is None:
     pytest.skip("openssl is not installed", allow_module_level=True)

@@ -5,7 +5,6 @@ import os
 import tracemalloc
 from itertools import chain, repeat
 
-import crypto_kit as kit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from gateway.crypto.profiles import (
 )
 from gateway.errors import CertificateError, DecryptionError, StructureError
 from gateway.testing.pki import Make, receive_key
+from tests import crypto_kit as kit
 
 PROFILES = [FIKS_ENVELOPE, PRINT_PART, EFORMIDLING_DPO, EFORMIDLING_DPE, EFORMIDLING_DPH, GATEWAY_ENVELOPE]
 SIZES = [0, 1, 15, 16, 17, limits.CHUNK_BYTES - 1, limits.CHUNK_BYTES, limits.CHUNK_BYTES + 1, 200_000]
