@@ -209,3 +209,9 @@ def add_case_event(conn: Connection, tenant: str, message_id: str, kind: str, at
         return False
     conn.execute(case_event.insert().values(tenant=tenant, message_id=message_id, type=kind, at=at, client=client))
     return True
+
+
+def all_history(conn: Connection, message_id: str) -> list[Row[Any]]:
+    """Every status of a message, oldest first."""
+    query = select(history.c.at, history.c.status).where(history.c.message_id == message_id).order_by(history.c.id)
+    return list(conn.execute(query))

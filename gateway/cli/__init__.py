@@ -1,0 +1,34 @@
+"""The command ``budstikke``. Every command says what it did in one line, or as JSON with ``--json``.
+
+Exit codes: 0 done, 1 refused (the reason is printed), 2 the configuration or the command line is wrong.
+"""
+
+import sys
+
+import typer
+
+from gateway.cli import alarms, clients, keys, messages, service
+from gateway.errors import ConfigError, GatewayError, RequestError
+
+app = typer.Typer(name="budstikke", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+service.register(app)
+messages.register(app)
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(clients.app, name="clients")
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Run the command line; our own errors become one line each, never a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        for fault in error.faults:
+            print(f"configuration: {fault}", file=sys.stderr)
+        sys.exit(2)
+    except RequestError as error:
+        print(f"{error.instance_code}: {error.detail}", file=sys.stderr)
+        sys.exit(1)
+    except GatewayError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        sys.exit(1)

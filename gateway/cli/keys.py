@@ -1,0 +1,45 @@
+"""keys: what we hold, how long it lasts, and a throw-away PKI to try with."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.app import offices_of
+from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show, show_table
+from gateway.testing.site import write_keys
+
+app = typer.Typer(help="Receive and print keys of the offices.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_keys(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Every key in use, with the days its certificate has left."""
+    now = datetime.now(UTC)
+    rows = []
+    for office in offices_of(load(config_file)).all():
+        for use, ring in (("receive", office.receive), ("print", office.print_part)):
+            for key in ring.decryption_keys():
+                certificate = key.certificate
+                rows.append(
+                    {
+                        "office": str(office.tenant),
+                        "use": use,
+                        "serial": str(certificate.serial_number),
+                        "subject": certificate.subject.rfc4514_string(),
+                        "until": certificate.not_valid_after_utc.date().isoformat(),
+                        "days_left": (certificate.not_valid_after_utc - now).days,
+                    }
+                )
+    show_table(rows, as_json=as_json, empty="no key is configured")
+
+
+@app.command("make-test")
+def make_test(
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")], as_json: AsJson = False
+) -> None:
+    """Make throw-away keys for trying things out: never for production, which refuses them."""
+    write_keys(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    show({"folder": str(folder), "files": names}, as_json=as_json, line=f"made {', '.join(names)} in {folder}")

@@ -1,0 +1,152 @@
+"""list, trace, and what a named person may decide."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, select
+
+from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Person, Reason, show, show_table, with_environment
+from gateway.domain.lifecycle import FINAL, State
+from gateway.errors import UnknownResourceError
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.people import Decision, decide
+from gateway.pipeline.texts import STATES
+from gateway.store import journal, messages
+from gateway.store.tables import message, message_state, queue_item
+
+MessageId = Annotated[str, typer.Argument(help="The message's id, as `list` shows it.")]
+_VERBS = {
+    "hold": "Stop a message until somebody releases it.",
+    "release": "Let a held or quarantined message go on; a quarantined one is opened again.",
+    "accept": "Offer a quarantined report as it is, with its warning.",
+    "refuse": "Refuse a held or quarantined message; its sender gets a negative receipt.",
+    "withdraw": "Give up a held outgoing message.",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("list")(list_messages)
+    app.command("trace")(trace)
+    app.command("confirm")(confirm)
+    for verb, text in _VERBS.items():
+        app.command(verb, help=text)(_decider(verb))
+
+
+def list_messages(
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    state: Annotated[State | None, typer.Option(help="Only this state; without it, all that are not finished.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this office, as 4601-02.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List messages, oldest first. Shows no names and no content."""
+
+    def work(conn: Connection) -> list[dict[str, Any]]:
+        query = (
+            select(message_state, message.c.road, message.c.arrived_at)
+            .join(message, message.c.id == message_state.c.message_id)
+            .order_by(message_state.c.message_id)
+            .limit(limit)
+        )
+        if state is not None:
+            query = query.where(message_state.c.state == state.value)
+        else:
+            query = query.where(message_state.c.state.not_in([final.value for final in FINAL]))
+        if tenant is not None:
+            query = query.where(message_state.c.tenant == tenant)
+        return [
+            {
+                "id": row.message_id,
+                "tenant": row.tenant,
+                "type": row.type,
+                "state": row.state,
+                "means": STATES[row.state],
+                "arrived": journal.rfc3339(row.arrived_at),
+                "cause": row.cause,
+            }
+            for row in conn.execute(query)
+        ]
+
+    async def run(env: Environment) -> list[dict[str, Any]]:
+        return await env.store.read(work)
+
+    show_table(with_environment(config_file, run), as_json=as_json, empty="nothing waits")
+
+
+def trace(message_id: MessageId, config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Everything that happened to one message, from the journal, and what is still owed."""
+
+    def work(conn: Connection) -> dict[str, Any]:
+        state = conn.execute(select(message_state).where(message_state.c.message_id == message_id)).one_or_none()
+        if state is None:
+            detail = "no message has this id"
+            raise UnknownResourceError(detail)
+        owed = conn.execute(select(queue_item).where(queue_item.c.message_id == message_id))
+        return {
+            "id": message_id,
+            "tenant": state.tenant,
+            "type": state.type,
+            "state": state.state,
+            "means": STATES[state.state],
+            "events": [json.loads(row.entry) for row in journal.of_message(conn, message_id)],
+            "history": [
+                {"at": journal.rfc3339(row.at), "status": row.status} for row in messages.all_history(conn, message_id)
+            ],
+            "warnings": [{"code": row.code, "detail": row.detail} for row in messages.warnings(conn, message_id)],
+            "owed": [{"effect": row.effect, "attempt": row.attempt, "parked": row.parked} for row in owed],
+        }
+
+    async def run(env: Environment) -> dict[str, Any]:
+        return await env.store.read(work)
+
+    found = with_environment(config_file, run)
+    if as_json:
+        show(found, as_json=True)
+        return
+    print(f"{found['id']}  {found['type']}  {found['tenant']}\n{found['state']}: {found['means']}\n")
+    rows = [
+        {"at": event["at"], "event": event["event"], "actor": event["actor"], "code": event["code"]}
+        for event in found["events"]
+    ]
+    show_table(rows, as_json=False, empty="no events")
+    for owed in found["owed"]:
+        print(
+            f"owed: {owed['effect']} (attempt {owed['attempt']}{', parked: ' + owed['parked'] if owed['parked'] else ''})"
+        )
+
+
+def confirm(
+    message_id: MessageId,
+    reference: Annotated[str, typer.Option(help="Where the report is registered.")],
+    person: Person,
+    reason: Reason,
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Confirm by hand: the report was registered otherwise, and the sender may be told so."""
+    _decide(config_file, message_id, Decision("confirm", person, reason, reference), as_json=as_json)
+
+
+def _decider(verb: str) -> Any:
+    def command(
+        message_id: MessageId,
+        person: Person,
+        reason: Reason,
+        config_file: ConfigFile = DEFAULT_CONFIG,
+        as_json: AsJson = False,
+    ) -> None:
+        _decide(config_file, message_id, Decision(verb, person, reason), as_json=as_json)
+
+    return command
+
+
+def _decide(config_file: Any, message_id: str, decision: Decision, *, as_json: bool) -> None:
+    async def run(env: Environment) -> State:
+        return await decide(env, message_id, decision)
+
+    state = with_environment(config_file, run)
+    show(
+        {"id": message_id, "state": state.value}, as_json=as_json, line=f"{message_id} is now {state}: {STATES[state]}"
+    )

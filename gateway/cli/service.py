@@ -1,0 +1,121 @@
+"""run, migrate, check-config, demo: starting and preparing."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway import config
+from gateway.app import adapter_entry_points, adapter_settings, catalogue_of, data_dir, offices_of, running
+from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show
+from gateway.config import Configuration
+from gateway.errors import ConfigError
+from gateway.observability import logging
+from gateway.store import migrate
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("run")(run)
+    app.command("migrate")(migrate_store)
+    app.command("check-config")(check_config)
+
+
+def run(config_file: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Run the gateway until it is told to stop (SIGTERM or SIGINT)."""
+    logging.configure()
+    configuration = load(config_file)
+    _require_sound(configuration)
+    asyncio.run(_serve(configuration))
+
+
+async def _serve(configuration: Configuration) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(configuration):
+        await stop.wait()
+
+
+def migrate_store(
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    create: Annotated[bool, typer.Option("--create", help="Make the database; refused when there is one.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the database, or bring it to this program's schema."""
+    configuration = load(config_file)
+    if create:
+        migrate.create_sqlite(data_dir(configuration), origin="budstikke")
+        show({"schema": migrate.SCHEMA_VERSION}, as_json=as_json, line=f"made, schema {migrate.SCHEMA_VERSION}")
+
+
+def check_config(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Check everything at once and print the configuration in force. Secrets are shown as references only."""
+    configuration = load(config_file)
+    _require_sound(configuration)
+    effective: dict[str, Any] = {
+        "settings": json.loads(configuration.settings.model_dump_json()),
+        "tenants": {name: json.loads(tenant.model_dump_json()) for name, tenant in configuration.tenants.items()},
+        "adapters": {
+            name: {
+                "origin": entry.dist.name if entry.dist else "?",
+                "version": entry.dist.version if entry.dist else "?",
+            }
+            for name, entry in adapter_entry_points().items()
+        },
+    }
+    show(effective, as_json=True) if as_json else print("the configuration is sound")
+
+
+def faults_of(configuration: Configuration) -> list[str]:
+    """Every fault that can be found without connecting anywhere."""
+    faults: list[str] = []
+    checks = [
+        lambda: offices_of(configuration),
+        lambda: catalogue_of(configuration),
+        *[lambda name=name: adapter_settings(configuration, name) for name in configuration.settings.adapters],
+    ]
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            faults.extend(error.faults)
+    if not configuration.tenants:
+        faults.append("tenants/: no municipality is configured")
+    if configuration.settings.mode == "production":
+        faults.extend(_production_faults(configuration))
+    faults.extend(_secret_faults(configuration))
+    return faults
+
+
+def _production_faults(configuration: Configuration) -> list[str]:
+    settings = configuration.settings
+    faults = [
+        f"issuers: {issuer.issuer} has no audience (S04)" for issuer in settings.issuers if issuer.audience is None
+    ]
+    faults += [
+        f"issuers: {issuer.issuer} is a test issuer (S05)"
+        for issuer in settings.issuers
+        if not issuer.issuer.startswith("https://") or "test." in issuer.issuer or "localhost" in issuer.issuer
+    ]
+    if "loopback" in settings.adapters:
+        faults.append("adapters: loopback is for tests only (S86)")
+    if settings.operations_token is None:
+        faults.append("operations_token: production needs one (S76)")
+    return faults
+
+
+def _secret_faults(configuration: Configuration) -> list[str]:
+    if configuration.settings.mode != "production":
+        return []
+    dumped = json.dumps([tenant.model_dump(mode="json") for tenant in configuration.tenants.values()])
+    return ["env: secrets are for demo and tests only"] if '"env:' in dumped else []
+
+
+def _require_sound(configuration: Configuration) -> None:
+    if faults := faults_of(configuration):
+        raise ConfigError(*faults)

@@ -1,0 +1,50 @@
+"""A gateway without listeners, on a real store, and reports sealed as their senders seal them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway import config
+from gateway.app import data_dir, environment
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.hand_over import CaseSystemClient
+from gateway.store import migrate
+from gateway.testing.site import Site, make_site
+from tests.reports import Sender
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def pki_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """One installation's configuration and keys; each test gets its own data folder."""
+    folder = tmp_path_factory.mktemp("site")
+    return make_site(
+        folder, defaults=ROOT / "config", issuer="https://issuer.test/", jwks_uri="http://127.0.0.1:9/jwks"
+    )
+
+
+@pytest.fixture
+async def env(pki_site: Site, tmp_path: Path) -> AsyncIterator[Environment]:
+    """Everything a verb needs."""
+    configuration = config.load(pki_site.configuration, {"BUDSTIKKE__DATA_DIR": str(tmp_path / "var")})
+    migrate.create_sqlite(data_dir(configuration), origin="test")
+    async with environment(configuration) as made:
+        yield made
+
+
+@pytest.fixture
+def intake(env: Environment) -> Intake:
+    return Intake(env)
+
+
+@pytest.fixture
+def sender(pki_site: Site, env: Environment) -> Sender:
+    return Sender(pki_site, env)
+
+
+@pytest.fixture
+def client(pki_site: Site) -> CaseSystemClient:
+    return CaseSystemClient("fagsystem-1", (pki_site.tenant,))
