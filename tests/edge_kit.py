@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import uuid
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -285,6 +286,22 @@ async def raw(port, octets, wait_s=5.0, tls=None):
         with suppress(ConnectionError):
             await writer.wait_closed()
     return bytes(answer)
+
+
+async def one(port, octets, tls=None):
+    """Send octets as they are and give the first answer, head and body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+    writer.write(octets)
+    await writer.drain()
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        bodiless = length is None or octets.startswith(b"HEAD ")
+        return head if bodiless else head + await reader.readexactly(int(length[1]))
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def multipart(parts, boundary=b"frontier"):

@@ -24,6 +24,7 @@ _MALFORMED: Final = '{"type":"urn:budstikke:problem:malformed","title":"Bad Requ
 _FAILED: Final = (
     '{"type":"urn:budstikke:problem:internal","title":"Internal Server Error","status":500,"code":"internal"}'
 )
+_BAD_REQUEST: Final = 400
 _SERVER_ERROR: Final = 500
 
 SECURITY_HEADERS: Final = {
@@ -37,7 +38,11 @@ SECURITY_HEADERS: Final = {
 
 
 class _FixedAnswer(web.Response):
-    """An answer given outside the application: fixed text, our headers, no ``Server``."""
+    """An answer given outside the application: fixed text, our headers, no ``Server``; the connection ends."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status=status, text=text, content_type="application/problem+json", headers=SECURITY_HEADERS)
+        self.force_close()
 
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
@@ -99,22 +104,16 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             reason = "the answer had begun"
             raise ConnectionError(reason)
-        text = _FAILED if status >= _SERVER_ERROR else _MALFORMED
-        answer = _FixedAnswer(
-            status=_SERVER_ERROR if status >= _SERVER_ERROR else 400,
-            text=text,
-            content_type="application/problem+json",
-            headers=SECURITY_HEADERS,
-        )
-        answer.force_close()
-        return answer
+        if status >= _SERVER_ERROR:
+            return _FixedAnswer(_SERVER_ERROR, _FAILED)
+        return _FixedAnswer(_BAD_REQUEST, _MALFORMED)
 
 
 class EdgeServer(web.Server):
-    """Makes our connections."""
+    """Makes our connections, and lets only requests for a path through to the application."""
 
     def __init__(self, inner: web.Server, **settings: Any) -> None:
-        super().__init__(inner.request_handler, request_factory=self._begin)
+        super().__init__(self._screened, request_factory=self._begin)
         self._inner = inner
         self._settings = settings
 
@@ -126,6 +125,12 @@ class EdgeServer(web.Server):
         if isinstance(protocol, Connection):
             protocol.head_complete()
         return self._inner.request_factory(message, payload, protocol, writer, task)
+
+    async def _screened(self, request: web.BaseRequest) -> web.StreamResponse:
+        """CONNECT, ``*`` and whole addresses never meet the router, which would answer an Expect of theirs (S37, S38)."""
+        if request.raw_path.startswith("/") and request.path.startswith("/"):
+            return await self._inner.request_handler(request)
+        return _FixedAnswer(_BAD_REQUEST, _MALFORMED)
 
 
 class _Runner(web.AppRunner):

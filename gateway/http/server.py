@@ -1,7 +1,7 @@
 """One function that makes an application out of routes: every listener is built by it.
 
 Order of what wraps a handler, outermost first: access line and request id; errors to problem documents; screening of
-host, method, path form, expectation and content coding. Security headers are put on in ``on_response_prepare``, so
+host, expectation and content coding. Security headers are put on in ``on_response_prepare``, so
 that no answer of the application lacks them.
 """
 
@@ -142,9 +142,6 @@ def _problems(listener: Listener) -> Middleware:
 def _screen(listener: Listener) -> Middleware:
     @web.middleware
     async def screen(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.raw_path.startswith("/"):
-            message = "Send the path alone in the request line, not a whole address."
-            raise MalformedRequestError(message)
         if listener.hosts and _host(request) not in listener.hosts:
             message = "This server does not answer to the name in the Host header."
             raise MalformedRequestError(message, code="unknown-host")

@@ -4,7 +4,6 @@ import json
 from base64 import urlsafe_b64encode
 
 import pytest
-from edge_kit import TokenIssuer
 from hypothesis import given
 from hypothesis import strategies as st
 from jwcrypto.jwk import JWK
@@ -13,6 +12,7 @@ from jwcrypto.jws import JWS
 from gateway.crypto import jose
 from gateway.crypto.jose import KeySet, SigningJwk, read_header
 from gateway.errors import SignatureError, StructureError, TrustError
+from tests.edge_kit import TokenIssuer
 
 
 def b64(octets):

@@ -4,11 +4,11 @@ import asyncio
 import math
 
 import pytest
-from edge_kit import DELEGATION, ISSUER, NOW, SCHOOL_OWNER, VENDOR, StillClock, TokenIssuer, organisation
 
 from gateway.crypto.jose import SigningJwk
 from gateway.crypto.tokens import TokenVerifier
 from gateway.errors import ForbiddenError, PartnerUnavailableError, UnauthenticatedError
+from tests.edge_kit import DELEGATION, ISSUER, NOW, SCHOOL_OWNER, VENDOR, StillClock, TokenIssuer, organisation
 
 AT = int(NOW.timestamp())
 

@@ -1,13 +1,13 @@
 """The memory of verified tokens is bounded, and passwords are compared as bytes."""
 
 import pytest
-from edge_kit import NOW, StillClock, TokenIssuer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import limits
 from gateway.crypto.secrets import PasswordDigest, new_password, nobody_matches, same_secret
 from gateway.crypto.tokens import TokenVerifier
+from tests.edge_kit import NOW, StillClock, TokenIssuer
 
 
 async def test_the_cache_forgets_the_oldest_beyond_its_bound(monkeypatch):

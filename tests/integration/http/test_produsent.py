@@ -5,7 +5,10 @@ import json
 
 import aiohttp
 import pytest
-from edge_kit import (
+
+from gateway import config
+from gateway.errors import StoreError, StoreFullError
+from tests.edge_kit import (
     BASE,
     CLIENT_ID,
     FIKS_ORG_ID,
@@ -20,9 +23,6 @@ from edge_kit import (
     report,
     sealed,
 )
-
-from gateway import config
-from gateway.errors import StoreError, StoreFullError
 
 KS_FIELDS = {"timestamp", "status", "error", "errorId", "path", "message"}
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "instance"}
