@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from cryptography.hazmat.primitives.asymmetric import padding
+
 from gateway.crypto.asice import ContainerWriter
+from gateway.crypto.ber import NULL, OCTET_STRING, SEQUENCE, SET, context, integer, object_identifier, set_of, tlv
+from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.certificates import RevocationStatus, TrustPolicy
 from gateway.crypto.cms import EnvelopeWriter, open_envelope
-from gateway.crypto.keys import SoftwareKey
+from gateway.crypto.keys import HASHES, SoftwareKey
 from gateway.crypto.profiles import FIKS_ENVELOPE
 from gateway.crypto.signed_data import sign_detached
 from gateway.testing.pki import Pki, receive_key
@@ -22,6 +26,12 @@ ORGANISATION = "987654321"
 MIMETYPE = b"application/vnd.etsi.asic-e+zip"
 MANIFEST_NAME = "META-INF/asicmanifest.xml"
 SIGNATURE_NAME = "META-INF/signature-1.p7s"
+DIGEST_OIDS = {
+    "sha1": "1.3.14.3.2.26",
+    "sha256": "2.16.840.1.101.3.4.2.1",
+    "sha384": "2.16.840.1.101.3.4.2.2",
+    "sha512": "2.16.840.1.101.3.4.2.3",
+}
 DOCUMENTS = {"bekymringsmelding.json": b'{"a": 1}', "bekymringsmelding.pdf": b"%PDF-1.7 prove" * 300}
 
 
@@ -137,3 +147,85 @@ def zip_of(entries):
         for name, content, compression in entries:
             archive.writestr(name, content, compress_type=compression)
     return file.getvalue()
+
+
+@dataclass
+class HandSigner:
+    """One SignerInfo and what it may get wrong."""
+
+    key: object = None
+    digest: str = "sha256"
+    digest_oid: str | None = None  # what digestAlgorithm says, when that is a lie
+    signature_oid: str = "1.2.840.113549.1.1.11"
+    pss_salt: int | None = None
+    attributes: bool = True
+    sort: bool = True
+    content_type: str = "1.2.840.113549.1.7.1"
+    message_digest: bytes | None = None
+    leave_out: tuple = ()
+    extra: tuple = ()  # further attributes, encoded
+    broken: bool = False
+    unsigned: bytes = b""
+
+    def encoded(self, content):
+        key = self.key or signer()
+        digest_algorithm = tlv(SEQUENCE, object_identifier(self.digest_oid or DIGEST_OIDS[self.digest]), tlv(NULL))
+        attributes = self._attributes(content)
+        signed = tlv(SET, *attributes) if self.attributes else content
+        signature = key._key.sign(signed, self._padding(), HASHES[self.digest]())
+        parameters = tlv(NULL) if self.pss_salt is None else self._pss()
+        return tlv(
+            SEQUENCE,
+            integer(1),
+            facts_of(key.certificate).issuer_and_serial,
+            digest_algorithm,
+            tlv(context(0), *attributes) if self.attributes else b"",
+            tlv(SEQUENCE, object_identifier(self.signature_oid), parameters),
+            tlv(OCTET_STRING, bytes(len(signature)) if self.broken else signature),
+            self.unsigned,
+        )
+
+    def _attributes(self, content):
+        digest = self.message_digest or hashlib.new(self.digest, content).digest()
+        found = {
+            "content type": attribute("1.2.840.113549.1.9.3", object_identifier(self.content_type)),
+            "message digest": attribute("1.2.840.113549.1.9.4", tlv(OCTET_STRING, digest)),
+        }
+        kept = [one for name, one in found.items() if name not in self.leave_out] + list(self.extra)
+        return sorted(kept) if self.sort else sorted(kept, reverse=True)
+
+    def _padding(self):
+        if self.pss_salt is None:
+            return padding.PKCS1v15()
+        return padding.PSS(padding.MGF1(HASHES[self.digest]()), self.pss_salt)
+
+    def _pss(self):
+        algorithm = tlv(SEQUENCE, object_identifier(DIGEST_OIDS[self.digest]), tlv(NULL))
+        mask = tlv(SEQUENCE, object_identifier("1.2.840.113549.1.1.8"), algorithm)
+        salt = tlv(context(2), integer(self.pss_salt))
+        return tlv(SEQUENCE, tlv(context(0), algorithm), tlv(context(1), mask), salt)
+
+
+def attribute(oid, *values):
+    return tlv(SEQUENCE, object_identifier(oid), tlv(SET, *values))
+
+
+def signed_data(content, *signers, certificates=None, enclosed=b"", content_type=None):
+    """A SignedData by several hands; ``certificates`` in the order given, by default each signer's chain."""
+    chains = [one for hand in signers for one in (hand.key or signer()).chain]
+    found = dict.fromkeys(facts_of(one).der for one in (chains if certificates is None else certificates))
+    return tlv(
+        SEQUENCE,
+        object_identifier(content_type or "1.2.840.113549.1.7.2"),
+        tlv(
+            context(0),
+            tlv(
+                SEQUENCE,
+                integer(1),
+                set_of([]),
+                tlv(SEQUENCE, object_identifier("1.2.840.113549.1.7.1"), enclosed),
+                tlv(context(0), *found),
+                tlv(SET, *(hand.encoded(content) for hand in signers)),
+            ),
+        ),
+    )

@@ -236,7 +236,7 @@ def _judge(signature: VerifiedSignature, trust: TrustPolicy, at: datetime) -> Si
     found = trust.judge(certificate, [one.certificate for one in signature.enclosed], at)
     vouched = found not in {SignerTrust.UNKNOWN, SignerTrust.UNTRUSTED}
     number = organisation_number(certificate) if vouched else None
-    return Signer(number, certificate.subject.rfc4514_string(), signature.signer.sha256.hex(), found)
+    return Signer(number, signature.signer.subject, signature.signer.sha256.hex(), found)
 
 
 def _hashing(chunks: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:

@@ -179,9 +179,9 @@ def _elements(data: bytes, depth: int) -> Iterator[Element]:
 
 def _span(data: bytes, start: int, depth: int) -> tuple[int, int, int, int]:
     """Find one value's borders: tag, begin and end of its content, where the next value begins."""
-    if depth > limits.BER_DEPTH_MAX:
-        _refuse("nested too deep")
     tag, length, begin = read_header(data, start)
+    if tag & CONSTRUCTED and depth > limits.BER_DEPTH_MAX:
+        _refuse("nested too deep")
     if length is not None:
         end = begin + length
         if end > len(data):

@@ -97,9 +97,9 @@ class BerStream:
             yield piece
 
     def _whole(self, depth: int) -> bytes:
-        if depth > limits.BER_DEPTH_MAX:
+        tag, length, header = self._header()
+        if tag & CONSTRUCTED and depth > limits.BER_DEPTH_MAX:
             _refuse("nested too deep")
-        _, length, header = self._header()
         if length is not None:
             return header + self._taken(self._fitting(length) - self.position)
         members = [header]

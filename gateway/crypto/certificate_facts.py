@@ -19,6 +19,14 @@ from gateway.crypto.ber import INTEGER, SEQUENCE, Element, context, parse, tlv
 from gateway.errors import StructureError
 
 SUBJECT_KEY_ID: Final = context(0, constructed=False)
+# All that the library raises for a certificate that it cannot read, at once or when a part of it is asked for.
+UNREADABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 NormalName = tuple[frozenset[tuple[bytes, str]], ...]
 _UTF16_STRING = 0x1E
 _UTF32_STRING = 0x1C
@@ -34,6 +42,7 @@ class CertificateFacts:
     subject_key_id: bytes | None
     sha256: bytes
     public_key: CertificatePublicKeyTypes
+    subject: str  # RFC 4514
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
@@ -49,10 +58,14 @@ def facts_of_der(der: bytes) -> CertificateFacts:
         public_key = certificate.public_key()
         issuer_and_serial = _issuer_and_serial(der)
         key_id = _subject_key_id(certificate)
-    except (ValueError, UnsupportedAlgorithm):
+        subject = certificate.subject.rfc4514_string()
+        certificate.issuer.rfc4514_string()  # so that nobody who looks at it later fails
+    except UNREADABLE:
         msg = "certificate: not readable"
         raise StructureError(msg) from None
-    return CertificateFacts(certificate, der, issuer_and_serial, key_id, hashlib.sha256(der).digest(), public_key)
+    return CertificateFacts(
+        certificate, der, issuer_and_serial, key_id, hashlib.sha256(der).digest(), public_key, subject
+    )
 
 
 def find_named(identifier: Element, among: Sequence[CertificateFacts]) -> CertificateFacts | None:

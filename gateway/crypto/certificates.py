@@ -14,13 +14,13 @@ from itertools import pairwise
 from typing import Final, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from gateway import limits
+from gateway.crypto.certificate_facts import UNREADABLE
 
 _CRITICAL_KNOWN: Final = {
     ExtensionOID.KEY_USAGE,
@@ -125,7 +125,7 @@ def _path(
     verifier = builder.extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy).build_client_verifier()
     try:
         return tuple(verifier.verify(leaf, list(enclosed)).chain)
-    except (VerificationError, ValueError, UnsupportedAlgorithm):
+    except (VerificationError, *UNREADABLE):
         return None
 
 
@@ -155,7 +155,7 @@ def _findings_of_leaf(leaf: x509.Certificate, at: datetime, policies: frozenset[
     try:
         extensions = {one.oid: one for one in leaf.extensions}
         key = leaf.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return [SignerTrust.UNTRUSTED]
     # Self-made certificates often call themselves a CA: they are unknown or pinned, which says enough.
     is_ca = leaf.issuer != leaf.subject and _is_ca(extensions)

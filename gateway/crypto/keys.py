@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from gateway import limits
 from gateway.crypto.at_rest import LocalKeyEncryptionKey
+from gateway.crypto.certificate_facts import UNREADABLE
 from gateway.crypto.key_transport import Digest, KeyTransport
 from gateway.errors import ConfigError, DecryptionError
 
@@ -142,7 +143,7 @@ def read_key(file: KeyFile) -> SoftwareKey:
     content = _private_content(file.path)
     try:
         found = _parsed(content, file.password)
-    except (ValueError, TypeError):  # TypeError: a password given for a plain key, or missing for an encrypted one
+    except (TypeError, *UNREADABLE):  # TypeError: a password given for a plain key, or missing for an encrypted one
         msg = f"{file.path}: not a readable PKCS#12 or PEM file with that password"
         raise ConfigError(msg) from None
     key, certificates = found

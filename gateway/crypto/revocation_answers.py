@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from gateway import limits
+from gateway.crypto.certificate_facts import UNREADABLE
 from gateway.crypto.certificates import RevocationStatus
 
 _STRONG: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -34,7 +35,7 @@ def check_crl(content: bytes, issuer: x509.Certificate) -> x509.CertificateRevoc
             return None
         if not isinstance(crl.signature_hash_algorithm, _STRONG) or not crl.is_signature_valid(key):
             return None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (TypeError, *UNREADABLE):
         return None
     # A delta list, among others, is critical and not for us.
     known = all(one.oid in _CRL_CRITICAL_KNOWN or not one.critical for one in extensions)
@@ -85,7 +86,7 @@ def ocsp_answer(
         if signer is None or not _is_signed_by(response, signer):
             return None
         singles = [one for one in response.responses if _speaks_of(one, certificate, issuer)]
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (TypeError, *UNREADABLE):
         return None
     return _answer(singles[0], now) if len(singles) == 1 else None
 
@@ -176,7 +177,7 @@ def _is_delegate(certificate: x509.Certificate, issuer: x509.Certificate, now: d
     try:
         certificate.verify_directly_issued_by(issuer)
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (InvalidSignature, x509.ExtensionNotFound, ValueError, TypeError):
+    except (InvalidSignature, x509.ExtensionNotFound, TypeError, *UNREADABLE):
         return False
     in_time = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
     return ExtendedKeyUsageOID.OCSP_SIGNING in usages and in_time
