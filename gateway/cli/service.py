@@ -12,6 +12,7 @@ from gateway import config
 from gateway.app import adapter_entry_points, adapter_settings, catalogue_of, data_dir, offices_of, running
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show
 from gateway.config import Configuration
+from gateway.demo import demonstrate
 from gateway.errors import ConfigError
 from gateway.observability import logging
 from gateway.store import migrate
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
     app.command("migrate")(migrate_store)
     app.command("check-config")(check_config)
+    app.command("demo")(demo)
 
 
 def run(config_file: ConfigFile = DEFAULT_CONFIG) -> None:
@@ -119,3 +121,11 @@ def _secret_faults(configuration: Configuration) -> list[str]:
 def _require_sound(configuration: Configuration) -> None:
     if faults := faults_of(configuration):
         raise ConfigError(*faults)
+
+
+def demo(
+    stay: Annotated[bool, typer.Option("--stay", help="Leave everything running until Ctrl-C.")] = False,
+) -> None:
+    """Send reports through a gateway that is killed on the way; needs nothing but this program."""
+    if not asyncio.run(demonstrate(stay=stay)):
+        raise typer.Exit(1)

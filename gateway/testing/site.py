@@ -15,6 +15,7 @@ from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key
 KOMMUNENUMMER: Final = "4601"
 BYDELSNUMMER: Final = "02"
 ORGANISATION: Final = "964338531"  # Bergen kommune, as public registers have it
+SENDER_ORGANISATION: Final = "987654325"
 FIKS_ORG_ID: Final = "5c6d7e8f-0011-4222-8333-944455566677"
 AUDIENCE: Final = "https://budstikke.test/"
 SCOPE_FAGSYSTEM: Final = "budstikke:fagsystem"
@@ -83,7 +84,7 @@ def make_site(folder: Path, *, defaults: Path, issuer: str, jwks_uri: str, lines
         folder=folder,
         ca=folder / "ca.pem",
         pki=pki,
-        sender=pki.organisation("987654325", "Prøveskolen"),
+        sender=pki.organisation(SENDER_ORGANISATION, "Prøveskolen"),
         partner_port=free_port(),
         case_system_port=free_port(),
         operations_port=free_port(),

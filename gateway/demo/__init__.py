@@ -1,0 +1,125 @@
+"""``make demo``: concern reports from a simulated sender to a simulated case system, with the gateway killed on the way.
+
+Everything is real but the partners: HTTPS on loopback, sealed containers, one SQLite file, SIGKILL from outside. The table
+at the end is read from the sender's status history and the case system's own file; nothing in it comes from us.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from gateway.demo.cast import Cast, assembled
+from gateway.errors import PartnerError
+from gateway.simulators.case_system import CaseSystemFault
+from gateway.simulators.ledger import ACCEPTED, HISTORY, STORED, Verdict, judge, read_ledger
+from gateway.simulators.produsent import Answer
+from gateway.simulators.sample import Form, Office, make_report
+from gateway.testing.site import KOMMUNENUMMER
+
+REPORTS: Final = 6
+_BEFORE_KILL: Final = 2
+_PATIENCE_S: Final = 30.0
+_REFERENCE: Final = Path(__file__).resolve().parents[2].parent / "shared/reference/fiks/bekymringsmelding-protokoll"
+
+
+async def demonstrate(*, stay: bool = False, faults: Collection[CaseSystemFault] = (), patience_s: float = _PATIENCE_S) -> bool:
+    """Run it and print it. Returns whether every accepted report reached the case system once and its sender knows."""
+    with tempfile.TemporaryDirectory(prefix="budstikke-demo-") as name:
+        async with assembled(Path(name)) as cast:
+            cast.case_system.faults.update(faults)
+            verdict = await _play(cast, patience_s)
+            _print_table(cast, verdict)
+            if stay:
+                await _stay(cast)
+            return verdict.holds
+
+
+async def _play(cast: Cast, patience_s: float) -> Verdict:
+    seconds = await cast.gateway.start()
+    _say(f"the gateway is ready after {seconds:.1f} s: producers on {cast.site.partner_url}, SQLite, no broker")
+    sink = asyncio.create_task(cast.case_system.run())
+    try:
+        answers = [await _send(cast, number) for number in range(1, _BEFORE_KILL + 1)]
+        sending = [asyncio.create_task(_send(cast, number)) for number in range(_BEFORE_KILL + 1, REPORTS + 1)]
+        await _something_stored(cast, patience_s)
+        await cast.gateway.kill()
+        _say("SIGKILL: the gateway died while reports were coming in and being fetched")
+        seconds = await cast.gateway.start()
+        _say(f"started again on the same data, ready after {seconds:.1f} s; sender and case system just tried again")
+        answers += await asyncio.gather(*sending)
+        await _histories(cast, answers, patience_s)
+    finally:
+        sink.cancel()
+        await asyncio.gather(sink, return_exceptions=True)
+    return judge(cast.sender_ledger, cast.sink_ledger)
+
+
+async def _send(cast: Cast, number: int) -> Answer:
+    receiver = await cast.produsent.receiver(KOMMUNENUMMER)
+    office = Office(KOMMUNENUMMER, "Bergen", receiver.bydelsnummer, receiver.bydelsnavn)
+    form = Form.PRIVAT if number % 3 == 0 else Form.OFFENTLIG
+    reference = _REFERENCE if _REFERENCE.is_dir() else None
+    report = make_report(form, receiver.version, office, number=number, reference=reference)
+    if number == 1:
+        _say(f"reports are made from {report.source}")
+    answer = await cast.produsent.send(report, receiver)
+    _say(f"report {number} ({form}, {len(report.json) + len(report.pdf)} bytes): 201 {answer.uuid}")
+    return answer
+
+
+async def _something_stored(cast: Cast, patience_s: float) -> None:
+    """Until the case system has stored its first report: then the rest is still under way."""
+    async with asyncio.timeout(patience_s):
+        while not any(row["event"] == STORED for row in read_ledger(cast.sink_ledger)):
+            await asyncio.sleep(0.02)
+
+
+async def _histories(cast: Cast, answers: list[Answer], patience_s: float) -> None:
+    """Each sender asks until it is told LEVERT, or loses patience; what it was told last stands in its ledger."""
+
+    async def follow(uuid: str) -> None:
+        try:
+            await cast.produsent.follow(uuid, within_s=patience_s)
+        except PartnerError:
+            _say(f"{uuid}: the sender lost patience")
+
+    await asyncio.gather(*(follow(answer.uuid) for answer in answers if answer.uuid))
+
+
+def _print_table(cast: Cast, verdict: Verdict) -> None:
+    told = {row["uuid"]: row["tilstander"] for row in read_ledger(cast.sender_ledger) if row["event"] == HISTORY}
+    accepted = [row["uuid"] for row in read_ledger(cast.sender_ledger) if row["event"] == ACCEPTED]
+    stored = [row for row in read_ledger(cast.sink_ledger) if row["event"] == STORED]
+    print(f"\n{'report (uuid of the 201)':38}{'what its sender was told':40}in the case system's own file")
+    for uuid in dict.fromkeys(accepted):
+        times = sum(row["id"] == uuid for row in stored)
+        print(f"{uuid:38}{' > '.join(told.get(uuid, ['-'])):40}{times} time{'s' if times != 1 else ''}")
+    faults = {
+        "lost": verdict.lost,
+        "stored twice": verdict.doubled,
+        "other bytes": verdict.differing,
+        "sender not told": verdict.undelivered,
+        "told twice": verdict.delivered_twice,
+        "unexpected": verdict.unexpected,
+    }
+    print("\n" + ", ".join(f"{name} {len(found)}" for name, found in {"accepted": verdict.accepted, **faults}.items()))
+    print("every report came once, whole, and its sender knows" if verdict.holds else "THE PROMISE DID NOT HOLD")
+
+
+async def _stay(cast: Cast) -> None:
+    _say(f"everything stays up: case systems on {cast.site.case_system_url}, operations on {cast.site.operations_url}")
+    _say(f"configuration {cast.site.configuration}; root certificate {cast.site.ca}; press Ctrl-C to end")
+    sink = asyncio.create_task(cast.case_system.run())
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        _say("ending")
+    finally:
+        sink.cancel()
+        await asyncio.gather(sink, return_exceptions=True)
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", flush=True)
