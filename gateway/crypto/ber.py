@@ -43,7 +43,8 @@ def set_of(members: Iterable[bytes], tag: int = SET) -> bytes:
 
 def integer(value: int) -> bytes:
     """Encode an INTEGER."""
-    return tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    size = (value + (value < 0)).bit_length() // 8 + 1
+    return tlv(INTEGER, value.to_bytes(size, "big", signed=True))
 
 
 def object_identifier(dotted: str) -> bytes:

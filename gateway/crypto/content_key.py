@@ -19,6 +19,7 @@ from gateway.crypto.keys import DecryptionKey, rsa_padding
 from gateway.crypto.profiles import EnvelopeProfile
 from gateway.errors import CertificateError, DecryptionError, StructureError
 
+_VERSIONS: Final = (0, 2)
 # The label is left out, as crypto-profile 2.1 has it.
 _ALGORITHMS: Final = {
     OAEP_SHA256: tlv(
@@ -82,7 +83,8 @@ class ContentKeys:
         if recipient.tag != SEQUENCE:
             return None  # another kind than key transport
         fields = recipient.fields()
-        fields.take(INTEGER)
+        if fields.take(INTEGER).integer() not in _VERSIONS:
+            _refuse("a recipient of an unknown version")
         identifier = fields.take(SEQUENCE, SUBJECT_KEY_ID)
         rest = (fields.take(SEQUENCE), fields.take(OCTET_STRING))
         fields.end()
