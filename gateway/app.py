@@ -30,6 +30,7 @@ from gateway.crypto.trust import read_roots
 from gateway.domain.deadlines import ClockRule
 from gateway.domain.identifiers import TenantId
 from gateway.domain.message_type import Lane
+from gateway.egress import egress_session, plain_socket, public_socket
 from gateway.errors import ConfigError, PartnerUnavailableError
 from gateway.http.authentication import CaseSystemDoor
 from gateway.http.case_system import case_system_routes
@@ -207,7 +208,8 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
     offices = offices_of(configuration)
     types = catalogue_of(configuration)
     trust = TrustPolicy(roots=read_roots(_trust_files(configuration, "fiks")))
-    async with opened_store(configuration) as store:
+    factory = public_socket if configuration.settings.mode == "production" else plain_socket
+    async with opened_store(configuration) as store, egress_session(factory) as egress:
         vault = Vault(offices, PayloadFolder(data_dir(configuration) / "payloads"))
         await vault.load(store)
         yield Environment(
@@ -219,6 +221,7 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
             rules=clock_rules(configuration.frister),
             trust=trust,
             clock=SystemClock(),
+            egress=egress,
             log=logging.get(),
         )
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway import limits
 from gateway.domain.identifiers import is_uuid
 from gateway.domain.lifecycle import State
-from gateway.errors import ConflictError, MalformedRequestError, RequestError, UnknownResourceError
+from gateway.errors import MalformedRequestError, RequestError, UnknownResourceError
 from gateway.http import wire
 from gateway.http.admission import Admission
 from gateway.http.authentication import CaseSystemDoor
@@ -21,6 +21,7 @@ from gateway.http.description import description_route
 from gateway.http.documents import serve
 from gateway.http.problems import Problem
 from gateway.http.server import HttpRoute
+from gateway.http.webhooks import WebhookApi
 from gateway.observability import metrics
 from gateway.pipeline import case_events, confirm, hand_over
 from gateway.pipeline.environment import Environment
@@ -39,7 +40,7 @@ Verb = Callable[[web.Request, CaseSystemClient], Awaitable[web.StreamResponse]]
 
 def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute]:
     """Every route of the case systems' listener, each behind the door and within the client's places."""
-    api = CaseSystemApi(env)
+    api, bells = CaseSystemApi(env), WebhookApi(env)
     admission = Admission(
         concurrent_max=limits.CASE_SYSTEM_REQUESTS_MAX, per_client_max=limits.CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX
     )
@@ -65,6 +66,9 @@ def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute
         mounted("GET", "/messages/{id}/receipts", api.receipts),
         mounted("GET", "/events", api.events),
         mounted("GET", "/clocks", api.clocks),
+        mounted("PUT", "/webhook", bells.put),
+        mounted("GET", "/webhook", bells.show),
+        mounted("DELETE", "/webhook", bells.remove),
         mounted("POST", "/test/echo", api.echo),
     ]
 
@@ -185,10 +189,6 @@ def _id(request: web.Request) -> str:
 
 
 def _readback(confirmation: wire.Confirmation) -> confirm.Readback:
-    names = [document.name for document in confirmation.documents]
-    if len(set(names)) != len(names):
-        message = "A document is named twice. Name every document of the message exactly once."
-        raise ConflictError(message, code="readback-mismatch")
     return confirm.Readback(
         confirmation.reference, tuple((document.name, document.sha256) for document in confirmation.documents)
     )

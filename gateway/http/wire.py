@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from gateway import limits
 from gateway.errors import MalformedRequestError, UnsupportedMediaError
@@ -18,15 +19,30 @@ from gateway.http.body import Body
 
 _BODY_IDLE_S: Final = 30.0
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}")
+_TIME_RULE: Final = "time_with_offset"
 _EPOCH_YEARS: Final = range(1990, 2200)
 
+
+def _rfc3339(value: object) -> datetime:
+    """A time as text with offset, within sane years; numbers are no times."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) and _TIME.match(value) else None
+    except ValueError:
+        at = None
+    if at is None or at.utcoffset() is None or at.year not in _EPOCH_YEARS:
+        raise PydanticCustomError(_TIME_RULE, _TIME_RULE)
+    return at
+
+
+Time = Annotated[datetime, BeforeValidator(_rfc3339)]
 DocumentName = Annotated[str, Field(min_length=1, max_length=200)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TypeName = Annotated[str, Field(min_length=1, max_length=100)]
 MessageId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     """camelCase on the wire, strict, nothing unknown."""
 
     model_config = ConfigDict(
@@ -34,7 +50,7 @@ class _Wire(BaseModel):
     )
 
 
-class ClaimOrder(_Wire):
+class ClaimOrder(Wire):
     """POST /messages/claim. ``types`` empty: any."""
 
     max: int = Field(ge=1, le=limits.CLAIM_MAX)
@@ -42,14 +58,14 @@ class ClaimOrder(_Wire):
     types: list[TypeName] = Field(default=[], max_length=limits.LIST_MAX)
 
 
-class StoredDocument(_Wire):
+class StoredDocument(Wire):
     """A document as read back from the case system's own store."""
 
     name: DocumentName
     sha256: Sha256
 
 
-class Confirmation(_Wire):
+class Confirmation(Wire):
     """POST /messages/{id}/confirm."""
 
     reference: str = Field(min_length=1, max_length=200)
@@ -62,28 +78,28 @@ class BatchItem(Confirmation):
     id: MessageId
 
 
-class Batch(_Wire):
+class Batch(Wire):
     """POST /messages/confirm."""
 
     items: list[BatchItem] = Field(min_length=1, max_length=limits.CLAIM_MAX)
 
 
-class Rejection(_Wire):
+class Rejection(Wire):
     """POST /messages/{id}/reject. ``reason`` is a code, evidence; ``text`` is for the person who will look."""
 
     reason: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     text: str = Field(default="", max_length=1000)
 
 
-class CaseEvent(_Wire):
+class CaseEvent(Wire):
     """POST /messages/{id}/events."""
 
     type: str = Field(min_length=1, max_length=40)
-    at: Annotated[AwareDatetime, Field(strict=False)]
+    at: Time
     reference: str | None = Field(default=None, min_length=1, max_length=200)
 
 
-ModelT = TypeVar("ModelT", bound=_Wire)
+ModelT = TypeVar("ModelT", bound=Wire)
 
 
 async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
@@ -144,12 +160,9 @@ class Query:
         if name not in self._values:
             return None
         try:
-            at = datetime.fromisoformat(self.text(name))
-        except ValueError:
+            return _rfc3339(self.text(name))
+        except PydanticCustomError:
             raise _wrong(name) from None
-        if at.utcoffset() is None or at.year not in _EPOCH_YEARS:
-            raise _wrong(name)
-        return at
 
 
 def _wrong(name: str) -> MalformedRequestError:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import aiohttp
 import structlog
 
 from gateway.config import Settings
@@ -55,6 +56,7 @@ class Environment:
     rules: Mapping[str, ClockRule]
     trust: TrustPolicy
     clock: Clock
+    egress: aiohttp.ClientSession
     log: structlog.stdlib.BoundLogger
 
     def now(self) -> int:

@@ -1,0 +1,146 @@
+"""Where to ring a case system, signed by the Standard Webhooks scheme: the bell says type and id, never content.
+
+The secret is shown once, when the webhook is set; it is stored sealed under a data key that the office's key wraps.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import uuid_utils
+from sqlalchemy import Connection
+
+from gateway.crashpoints import Point
+from gateway.crypto.at_rest import DataKey, RecordName, key_context
+from gateway.errors import MalformedRequestError, PartnerUnavailableError, UnknownResourceError
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.hand_over import CaseSystemClient
+from gateway.store import journal, webhooks
+from gateway.store.webhooks import StoredWebhook
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105  a marker of the scheme, no secret
+URL_CHARS_MAX: Final = 1024
+CHALLENGE: Final = "webhook.challenge"
+READY: Final = "message.ready"
+_SECRET_BYTES: Final = 32
+_GOOD: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """One ring: ``id`` stays the same over retries, the time is that of the try."""
+
+    id: str
+    type: str
+    data: dict[str, str]
+
+    def body(self) -> bytes:
+        """What is sent and signed."""
+        return json.dumps({"type": self.type, "data": self.data}, separators=(",", ":")).encode()
+
+
+def signature(secret: bytes, bell_id: str, timestamp: int, body: bytes) -> str:
+    """``v1,`` and the base64 HMAC-SHA256 of id, time and body with dots between (Standard Webhooks)."""
+    signed = f"{bell_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
+
+
+async def put(env: Environment, client: CaseSystemClient, url: str) -> str:
+    """Set the client's webhook once it has answered a signed challenge; returns its new secret, shown this once.
+
+    Raises MalformedRequestError for an address that cannot be used or does not answer.
+    """
+    _require_usable(env, url)
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    tenant = client.tenants[0]
+    kek = env.offices.of(tenant).kek
+    key = DataKey.generate()
+    hook = StoredWebhook(
+        client_id=client.id,
+        tenant=tenant,
+        url=url,
+        kek_id=kek.key_id,
+        wrapped=kek.wrap(key, key_context(tenant, _context(client.id))),
+        secret=key.seal_bytes(RecordName(tenant, _context(client.id), "secret"), secret),
+    )
+    try:
+        await ring_one(env, hook, Bell(str(uuid_utils.uuid7()), CHALLENGE, {}))
+    except PartnerUnavailableError:
+        detail = "the address did not answer the signed challenge with a 2xx status"
+        raise MalformedRequestError(detail, code="webhook-unproven") from None
+    now = env.now()
+
+    def work(conn: Connection) -> None:
+        webhooks.put(conn, hook)
+        journal.write(conn, journal.Entry(journal.WEBHOOK_SET, tenant, now, client.id))
+
+    await env.store.write(work, Point.ADMIN)
+    return SECRET_PREFIX + base64.b64encode(secret).decode()
+
+
+async def show(env: Environment, client: CaseSystemClient) -> str:
+    """The address that is set; never the secret. Raises UnknownResourceError."""
+    hook = await env.store.read(lambda conn: webhooks.find(conn, client.id))
+    if hook is None:
+        raise UnknownResourceError(_NONE)
+    return hook.url
+
+
+async def remove(env: Environment, client: CaseSystemClient) -> None:
+    """Ring no more. Raises UnknownResourceError."""
+    now = env.now()
+
+    def work(conn: Connection) -> bool:
+        if not webhooks.remove(conn, client.id):
+            return False
+        journal.write(conn, journal.Entry(journal.WEBHOOK_REMOVED, client.tenants[0], now, client.id))
+        return True
+
+    if not await env.store.write(work, Point.ADMIN):
+        raise UnknownResourceError(_NONE)
+
+
+async def ring_one(env: Environment, hook: StoredWebhook, bell: Bell) -> None:
+    """One signed call. Raises PartnerUnavailableError unless it was answered with 2xx; the answer's body is not read."""
+    key = env.offices.of(hook.tenant).kek.unwrap(hook.wrapped, key_context(hook.tenant, _context(hook.client_id)))
+    secret = key.open_bytes(RecordName(hook.tenant, _context(hook.client_id), "secret"), hook.secret)
+    body = bell.body()
+    timestamp = int(env.clock.now().timestamp())
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": bell.id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(secret, bell.id, timestamp, body),
+    }
+    try:
+        async with env.egress.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer:
+            if answer.status in _GOOD:
+                return
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        pass
+    message = "the webhook did not answer 2xx"
+    raise PartnerUnavailableError(message)
+
+
+def _require_usable(env: Environment, url: str) -> None:
+    """https, a host, nothing hidden in it. Loopback over http only where the mode allows trying things out."""
+    parts = urlsplit(url)
+    trying = (
+        env.settings.mode != "production" and parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
+    )
+    if len(url) > URL_CHARS_MAX or not (parts.scheme == "https" or trying) or not parts.hostname or parts.username:
+        detail = "the address must be https://host/path without user name, at most 1024 characters"
+        raise MalformedRequestError(detail)
+
+
+def _context(client_id: str) -> str:
+    return f"webhook:{client_id}"
+
+
+_NONE: Final = "no webhook is set"
