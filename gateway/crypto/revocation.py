@@ -59,7 +59,8 @@ class RevocationCache:
             return RevocationStatus.UNKNOWN
         with state.lock:
             status = RevocationStatus.UNKNOWN
-            if crl := self._fresh_crl(state):
+            crl = self._fresh_crl(state)
+            if crl is not None:  # a list of nobody is falsy
                 status = crl_status(crl, certificate, at)
             if status is RevocationStatus.UNKNOWN and state.source.ocsp_url:
                 status = self._ask(state, state.source.ocsp_url, certificate, at)
@@ -85,7 +86,7 @@ class RevocationCache:
         content = self._fetched(state.source.crl_url, None)
         crl = check_crl(content, state.source.issuer) if content else None
         # An older list than the one we have would hide what was revoked since.
-        if crl and (state.crl is None or crl.last_update_utc >= state.crl.last_update_utc):
+        if crl is not None and (state.crl is None or crl.last_update_utc >= state.crl.last_update_utc):
             state.crl = crl
 
     def _ask(self, state: _State, url: str, certificate: x509.Certificate, at: datetime) -> RevocationStatus:
