@@ -61,10 +61,14 @@ def read_ledger(path: Path) -> Iterator[dict[str, Any]]:
 def write_durably(path: Path, content: bytes) -> None:
     """A file that is either whole under its name or absent, whenever the machine stops. Raises StoreError."""
     partial = path.with_name(path.name + ".part")
+    partial.write_bytes(content)
+    settle(partial, path)
+
+
+def settle(partial: Path, path: Path) -> None:
+    """Give a written file its name once its bytes are on disk. Raises StoreError."""
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
+        with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.rename(path)
         _sync_folder(path.parent)
