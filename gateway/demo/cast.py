@@ -13,9 +13,9 @@ from typing import Final
 import aiohttp
 
 from gateway.crypto.certificate_facts import facts_of
-from gateway.crypto.keys import SoftwareKey
+from gateway.crypto.keys import KeyFile, SoftwareKey, read_key
 from gateway.demo.process import GatewayProcess
-from gateway.simulators.case_system import CaseSystem, Connection
+from gateway.simulators.case_system import CaseSystem, CaseSystemSettings
 from gateway.simulators.issuer import RegisteredClient, TokenIssuer
 from gateway.simulators.ledger import Ledger
 from gateway.simulators.produsent import Integration, Produsent
@@ -54,7 +54,7 @@ async def assembled(folder: Path, *, lines: str = "", sections: str = "") -> Asy
         sections=sections,
     )
     gateway = GatewayProcess(site, folder / "gateway.log")
-    key = SoftwareKey(site.sender.key, site.sender.chain)
+    key = read_key(KeyFile(site.sender_pem))
     issuer = TokenIssuer(f"{base}/", _registered(key))
     await gateway.command("migrate", "--create")
     credentials = await _register(gateway, site)
@@ -66,7 +66,7 @@ async def assembled(folder: Path, *, lines: str = "", sections: str = "") -> Asy
             produsent=_produsent(session, folder, site, key, f"{base}/", credentials),
             case_system=_case_system(session, folder, site, key, f"{base}/"),
             sender_ledger=folder / "produsent.jsonl",
-            sink_ledger=folder / "fagsystem" / "ledger.jsonl",
+            sink_ledger=folder / "fagsystem" / "case-system.jsonl",
         )
     await gateway.stop()
 
@@ -123,4 +123,5 @@ def _produsent(
 
 def _case_system(session: aiohttp.ClientSession, folder: Path, site: Site, key: SoftwareKey, issuer: str) -> CaseSystem:
     tokens = _tokens(session, issuer, FAGSYSTEM, SCOPE_FAGSYSTEM, key)
-    return CaseSystem(session, Connection(site.case_system_url), tokens, folder / "fagsystem")
+    settings = CaseSystemSettings(f"{site.case_system_url}/api/v1", poll_s=0.2)
+    return CaseSystem(session, settings, folder / "fagsystem", tokens.token, forget=tokens.forget)

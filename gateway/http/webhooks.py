@@ -14,6 +14,7 @@ class WebhookOrder(wire.Wire):
     """PUT /webhook."""
 
     url: str = Field(min_length=8, max_length=webhooks.URL_CHARS_MAX)
+    secret: str = Field(min_length=1, max_length=120)
 
 
 class WebhookApi:
@@ -23,10 +24,10 @@ class WebhookApi:
         self._env = env
 
     async def put(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
-        """Set where to ring; the answer shows the secret this once."""
+        """Set where to ring, once the address has answered a challenge signed with the client's own secret."""
         order = await wire.read_json(request, WebhookOrder)
-        secret = await webhooks.put(self._env, client, order.url)
-        return _json({"url": order.url, "secret": secret})
+        await webhooks.put(self._env, client, order.url, order.secret)
+        return _json({"url": order.url})
 
     async def show(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """Where we ring; never the secret."""

@@ -1,13 +1,14 @@
 """Where to ring a case system, signed by the Standard Webhooks scheme: the bell says type and id, never content.
 
-The secret is shown once, when the webhook is set; it is stored sealed under a data key that the office's key wraps.
+The case system chooses the secret and gives it when it sets the address, so that it can verify the challenge that proves
+the address. Here it is stored sealed, under a data key that the office's key wraps, and never given out.
 """
 
 import base64
+import binascii
 import hashlib
 import hmac
 import json
-import secrets
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,7 +29,8 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105  a marker of the scheme, no secret
 URL_CHARS_MAX: Final = 1024
 CHALLENGE: Final = "webhook.challenge"
 READY: Final = "message.ready"
-_SECRET_BYTES: Final = 32
+_SECRET_BYTES_MIN: Final = 24
+_SECRET_BYTES_MAX: Final = 64
 _GOOD: Final = range(200, 300)
 
 
@@ -51,13 +53,13 @@ def signature(secret: bytes, bell_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
 
-async def put(env: Environment, client: CaseSystemClient, url: str) -> str:
-    """Set the client's webhook once it has answered a signed challenge; returns its new secret, shown this once.
+async def put(env: Environment, client: CaseSystemClient, url: str, secret_text: str) -> None:
+    """Set the client's webhook once it has answered a signed challenge.
 
-    Raises MalformedRequestError for an address that cannot be used or does not answer.
+    Raises MalformedRequestError for an address that cannot be used or does not answer, or a secret that is too short.
     """
     _require_usable(env, url)
-    secret = secrets.token_bytes(_SECRET_BYTES)
+    secret = _secret(secret_text)
     tenant = client.tenants[0]
     kek = env.offices.of(tenant).kek
     key = DataKey.generate()
@@ -81,7 +83,6 @@ async def put(env: Environment, client: CaseSystemClient, url: str) -> str:
         journal.write(conn, journal.Entry(journal.WEBHOOK_SET, tenant, now, client.id))
 
     await env.store.write(work, Point.ADMIN)
-    return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 async def show(env: Environment, client: CaseSystemClient) -> str:
@@ -137,6 +138,18 @@ def _require_usable(env: Environment, url: str) -> None:
     if len(url) > URL_CHARS_MAX or not (parts.scheme == "https" or trying) or not parts.hostname or parts.username:
         detail = "the address must be https://host/path without user name, at most 1024 characters"
         raise MalformedRequestError(detail)
+
+
+def _secret(text: str) -> bytes:
+    """``whsec_`` and base64 of 24 to 64 octets."""
+    try:
+        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        secret = b""
+    if not text.startswith(SECRET_PREFIX) or not _SECRET_BYTES_MIN <= len(secret) <= _SECRET_BYTES_MAX:
+        detail = "secret must be whsec_ and the base64 of 24 to 64 random octets"
+        raise MalformedRequestError(detail)
+    return secret
 
 
 def _context(client_id: str) -> str:

@@ -30,6 +30,7 @@ class Site:
     ca: Path
     pki: Pki
     sender: Credential
+    sender_pem: Path
     partner_port: int
     case_system_port: int
     operations_port: int
@@ -80,11 +81,13 @@ def make_site(folder: Path, *, defaults: Path, issuer: str, jwks_uri: str, lines
         if (defaults / name).exists():
             shutil.copy(defaults / name, folder / name)
     (folder / "ca.pem").write_bytes(certificate_pem(pki.root.certificate))
+    sender = pki.organisation(SENDER_ORGANISATION, "Prøveskolen")
     site = Site(
         folder=folder,
         ca=folder / "ca.pem",
         pki=pki,
-        sender=pki.organisation(SENDER_ORGANISATION, "Prøveskolen"),
+        sender=sender,
+        sender_pem=sender.write_pem(folder / "keys" / "sender.pem"),
         partner_port=free_port(),
         case_system_port=free_port(),
         operations_port=free_port(),

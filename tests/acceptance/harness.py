@@ -33,7 +33,8 @@ class Forge:
 
     async def make(self, arguments: Sequence[str], log: Path, crash: Sequence[str] = NOTHING) -> int:
         """One process running ``budstikke ARGUMENTS``; gives its id."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         order = {"crash": list(crash), "arguments": list(arguments), "log": str(log)}
         async with self._lock:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")

@@ -43,7 +43,7 @@ ON_THE_WAY = [
 async def test_a_kill_at_every_point_of_the_way_loses_doubles_and_misreports_nothing(tmp_path: Path):
     async with forge() as forks, assembled(tmp_path, sections=SECTIONS) as cast:
         gateway = ForkedGateway(cast.site, tmp_path / "gateway.log", forks)
-        sink = asyncio.create_task(cast.case_system.run())
+        sink = asyncio.create_task(cast.case_system.run_until(lambda: False))
         sending = []
         for number, (point, side, passage) in enumerate(ON_THE_WAY):
             mark = tmp_path / f"mark-{number}"
