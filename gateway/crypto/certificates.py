@@ -70,6 +70,7 @@ class Revocation(Protocol):
 class TrustPolicy:
     """Whom a channel believes.
 
+    ``intermediates`` help to find a path and are not believed by themselves: .NET senders enclose the leaf alone (fiks.md 7.2).
     ``pins`` are SHA-256 fingerprints, hexadecimal, of certificates that are believed without a path, while they are valid.
     ``policies`` names the certificate policies of which a leaf must have one; empty asks for none. Without ``revocation``
     the state of every certificate is unknown.
@@ -79,6 +80,7 @@ class TrustPolicy:
     revocation: Revocation | None = None
     pins: frozenset[str] = frozenset()
     policies: frozenset[str] = frozenset()
+    intermediates: tuple[x509.Certificate, ...] = ()
 
     def judge(self, leaf: x509.Certificate, enclosed: Sequence[x509.Certificate], at: datetime) -> SignerTrust:
         """Judge a signer's certificate at a time, with the certificates that came along."""
@@ -92,7 +94,7 @@ class TrustPolicy:
         # path is valid at the very time is asked here. The second try is for issuers that went out before the leaf.
         begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         day = min(max(at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), begin), end)
-        others = tuple(enclosed)
+        others = (*enclosed, *self.intermediates)
         path = _path(self.roots, leaf, others, day) or _path(self.roots, leaf, others, begin)
         if path is None:
             return SignerTrust.UNKNOWN

@@ -82,6 +82,13 @@ def test_a_leaf_without_its_intermediate_is_unknown():
     assert kit.trust().judge(organisation().certificate, (), kit.NOW) is SignerTrust.UNKNOWN
 
 
+def test_a_leaf_alone_is_believed_when_its_intermediate_is_configured():
+    configured = kit.trust(intermediates=(PKI.intermediate.certificate,))
+    assert configured.judge(organisation().certificate, (), kit.NOW) is SignerTrust.TRUSTED
+    rootless = kit.trust(roots=(), intermediates=(PKI.intermediate.certificate,))
+    assert rootless.judge(organisation().certificate, (), kit.NOW) is SignerTrust.UNKNOWN
+
+
 def test_a_certificate_that_another_organisation_issued_is_unknown():
     issuer = organisation()
     name = PKI.organisation("123456789").certificate.subject
