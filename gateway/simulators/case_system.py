@@ -108,6 +108,10 @@ class CaseSystem:
             if not worked:
                 await self._rest()
 
+    async def register_bell(self, url: str, secret: str) -> None:
+        """Ask to be rung at ``url``, where a ``WebhookReceiver`` with the same secret listens. Raises PartnerError."""
+        await self._call("PUT", "/webhook", {"url": url, "secret": secret})
+
     async def work_once(self) -> int:
         """Claim and handle one round; how many messages it was. Raises PartnerError."""
         ids = await self._claims()

@@ -57,7 +57,7 @@ def make_report(
     leveringskanal: str = "Prøveskolen",
     reference: Path | None = None,
 ) -> Report:
-    """Build a report to an office. ``number`` makes it one of a kind; ``reference`` is the folder of public samples.
+    """Build a report to an office. ``number`` makes it one of a kind; ``reference`` is a copy of KS's protocol folder.
 
     Raises DocumentError when the reference folder is given and lacks the sample.
     """
@@ -84,7 +84,7 @@ def _sample(form: Form, version: Version, reference: Path | None) -> tuple[dict[
     if reference is None:
         own = files("schemas") / f"bekymringsmelding.{form}" / version.lower() / "samples" / "valid-fullstendig.json"
         return json.loads(own.read_bytes()), "our own sample"
-    official = reference / f"fiks/bekymringsmelding-protokoll/examples/{form}Bekymringsmelding{version}.json"
+    official = reference / "examples" / f"{form}Bekymringsmelding{version}.json"
     return json.loads(_read(official)), "KS's sample"
 
 

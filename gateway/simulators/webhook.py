@@ -81,7 +81,7 @@ def read_secret(text: str) -> bytes:
         secret = b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
         secret = b""
-    if len(secret) < _SECRET_BYTES_MIN:
+    if not text.startswith(SECRET_PREFIX) or len(secret) < _SECRET_BYTES_MIN:
         message = "a webhook secret is whsec_ and the base64 of at least 24 octets"
         raise ConfigError(message)
     return secret

@@ -25,7 +25,7 @@ def make(form: Form = Form.OFFENTLIG, version: str = "V2", number: int = 1, **op
 @pytest.mark.parametrize(("form", "version"), FORMS)
 @pytest.mark.parametrize("official", [False, True])
 def test_every_sample_follows_its_schema_and_names_its_source(form, version, official, request) -> None:
-    folder = request.getfixturevalue("reference") if official else None
+    folder = request.getfixturevalue("reference") / "fiks/bekymringsmelding-protokoll" if official else None
 
     report = make(form, version, reference=folder)
 

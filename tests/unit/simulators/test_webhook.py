@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.errors import ConfigError, UnauthenticatedError
+from gateway.pipeline import webhooks
 from gateway.simulators.serving import serving
 from gateway.simulators.webhook import WebhookReceiver, read_secret
 
@@ -44,6 +45,18 @@ def test_a_vector_of_the_standard_webhooks_library_is_accepted() -> None:
         },
         b'{"test": 2432232314}',
     )
+
+
+def test_a_ring_as_the_gateway_signs_it_is_accepted(receiver) -> None:
+    timestamp = int(NOW.timestamp())
+    signature = webhooks.signature(read_secret(SECRET), "msg_1", timestamp, BODY)
+
+    assert headers() == {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature,
+    }
+    assert receiver.accept(headers(), BODY)
 
 
 def test_a_right_ring_is_new_once(receiver) -> None:
@@ -100,7 +113,9 @@ def test_an_id_is_remembered_for_as_long_as_its_timestamp_can_pass() -> None:
     assert receiver.accept(ring, BODY) is False
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_***", "whsec_" + b64encode(bytes(23)).decode()])
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "whsec_***", "whsec_" + b64encode(bytes(23)).decode(), b64encode(KEY).decode()]
+)
 def test_a_weak_or_unreadable_secret_stops_the_start(secret) -> None:
     with pytest.raises(ConfigError):
         read_secret(secret)
