@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.demo.cast import Cast, assembled
-from gateway.errors import PartnerError
+from gateway.errors import PartnerError, PartnerUnavailableError
 from gateway.simulators.case_system import CaseSystemFault
 from gateway.simulators.ledger import ACCEPTED, HISTORY, STORED, Verdict, judge, read_ledger
 from gateway.simulators.produsent import Answer
@@ -20,6 +20,7 @@ from gateway.testing.site import KOMMUNENUMMER
 REPORTS: Final = 6
 _BEFORE_KILL: Final = 2
 _PATIENCE_S: Final = 30.0
+_RETRY_S: Final = 0.1
 _REFERENCE: Final = Path(__file__).resolve().parents[2].parent / "shared/reference/fiks/bekymringsmelding-protokoll"
 
 
@@ -43,13 +44,13 @@ async def _play(cast: Cast, patience_s: float) -> Verdict:
     sink = asyncio.create_task(cast.case_system.run_until(lambda: False))
     try:
         answers = [await _send(cast, number) for number in range(1, _BEFORE_KILL + 1)]
-        sending = [asyncio.create_task(_send(cast, number)) for number in range(_BEFORE_KILL + 1, REPORTS + 1)]
+        sending = asyncio.create_task(_send_rest(cast))
         await _something_stored(cast, patience_s)
         await cast.gateway.kill()
         _say("SIGKILL: the gateway died while reports were coming in and being fetched")
         seconds = await cast.gateway.start()
         _say(f"started again on the same data, ready after {seconds:.1f} s; sender and case system just tried again")
-        answers += await asyncio.gather(*sending)
+        answers += await sending
         await _histories(cast, answers, patience_s)
     finally:
         sink.cancel()
@@ -68,6 +69,17 @@ async def _send(cast: Cast, number: int) -> Answer:
     answer = await cast.produsent.send(report, receiver)
     _say(f"report {number} ({form}, {len(report.json) + len(report.pdf)} bytes): 201 {answer.uuid}")
     return answer
+
+
+async def _send_rest(cast: Cast) -> list[Answer]:
+    """One after the other, so that the kill falls into the middle; the sender waits for a gateway that is away."""
+    answers: list[Answer] = []
+    while len(answers) < REPORTS - _BEFORE_KILL:
+        try:
+            answers.append(await _send(cast, _BEFORE_KILL + 1 + len(answers)))
+        except PartnerUnavailableError:
+            await asyncio.sleep(_RETRY_S)
+    return answers
 
 
 async def _something_stored(cast: Cast, patience_s: float) -> None:

@@ -1,0 +1,80 @@
+"""Kill the gateway at random, N times, while reports come in and are fetched; then count. ``make kills N=1000``."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.demo.cast import Cast, assembled
+from gateway.simulators.ledger import Verdict, judge
+from gateway.simulators.produsent import Answer
+from tests.acceptance.harness import ForkedGateway, forge, send, told
+
+SECTIONS = "[engine]\nlease_s = 2\nbackoff_first_s = 0.2\nbackoff_max_s = 1\npoll_busy_s = 0.2\nsweep_s = 0.2\n"
+LIFE_S = (0.02, 0.7)  # from before it listens to well into its work
+AT_ONCE = 6
+PATIENCE_S = 90
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. ``held`` is the verdict of the two ledgers."""
+
+    kills: int
+    seed: int
+    seconds: float
+    verdict: Verdict
+
+    def line(self) -> str:
+        found = self.verdict
+        return (
+            f"kills {self.kills}, seed {self.seed}, {self.seconds:.0f} s: accepted {len(found.accepted)}, "
+            f"lost {len(found.lost)}, stored twice {len(found.doubled)}, other bytes {len(found.differing)}, "
+            f"sender not told {len(found.undelivered)}, told twice {len(found.delivered_twice)}"
+        )
+
+
+async def run(folder: Path, count: int, seed: int, *, lines: str = "", sections: str = SECTIONS) -> Outcome:
+    """Kill ``count`` times, let it finish, judge."""
+    chance = random.Random(seed)
+    started = time.monotonic()
+    async with forge() as forks, assembled(folder, lines=lines, sections=sections) as cast:
+        gateway = ForkedGateway(cast.site, folder / "gateway.log", forks)
+        sink = asyncio.create_task(cast.case_system.run_until(lambda: False))
+        room = asyncio.Semaphore(AT_ONCE)
+        sending = [asyncio.create_task(_send(cast, number, room)) for number in range(count)]
+        for _ in range(count):
+            await gateway.launch(ready=False)
+            await asyncio.sleep(chance.uniform(*LIFE_S))
+            await gateway.kill()
+        await gateway.launch()
+        answers = await asyncio.gather(*sending)
+        await told(cast, answers, PATIENCE_S)
+        await gateway.stop()
+        sink.cancel()
+        await asyncio.gather(sink, return_exceptions=True)
+        return Outcome(count, seed, time.monotonic() - started, judge(cast.sender_ledger, cast.sink_ledger))
+
+
+async def _send(cast: Cast, number: int, room: asyncio.Semaphore) -> Answer | None:
+    async with room:
+        return await send(cast, number)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    order = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="budstikke-kills-") as name:
+        outcome = asyncio.run(run(Path(name), order.count, order.seed))
+    print(outcome.line())
+    sys.exit(0 if outcome.verdict.holds else 1)
+
+
+if __name__ == "__main__":
+    main()
