@@ -87,7 +87,7 @@ class CaseSystemApi:
             message = f"state is one of {', '.join(listed.value for listed in LISTED)}."
             raise MalformedRequestError(message)
         after = query.text("after")
-        if after and not is_uuid(after):
+        if "after" in request.query and not is_uuid(after):
             message = "after is the value of next in an earlier answer."
             raise MalformedRequestError(message)
         limit = query.number("limit", limits.LIST_MAX, 1, limits.LIST_MAX)
