@@ -198,7 +198,7 @@ async def test_a_document_that_comes_short_is_never_stored(make, api) -> None:
 async def test_a_refused_token_is_thrown_away(make, api) -> None:
     forgotten = []
     system = make(forget=lambda: forgotten.append(True))
-    api.tokens.clear()
+    api.allows = lambda _: False
     with pytest.raises(PartnerUnavailableError):
         await system.work_once()
     assert forgotten
