@@ -249,6 +249,7 @@ async def partner(issuer=None, intake_settings=None, hosts=frozenset(), scopes=N
         Lines(),
     )
     directory[CLIENT_ID] = Client()
+    intake = extra.get("wrap", lambda inner: inner)(intake)
     verifier = TokenVerifier([issuer.settings(**(scopes or {}))], issuer.fetch, clock)
     log = recording_log(lines)
     facade = ProdusentFacade(FiksSettings(), Context(clock=clock, session=None, log=log))

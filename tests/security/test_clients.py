@@ -108,3 +108,17 @@ async def test_remembered_addresses_are_bounded(monkeypatch):
     for number in range(50):
         await logins.slow(f"192.0.2.{number}")
     assert len(logins._failures) == 10
+
+
+@pytest.mark.proves("S10")
+async def test_a_password_is_compared_also_for_whom_there_is_no_client(monkeypatch):
+    compared = []
+    monkeypatch.setattr("gateway.http.facade.nobody_matches", compared.append)
+    async with partner() as here:
+        for changes in (
+            {"IntegrasjonId": "00000000-0000-4000-8000-000000000000"},
+            {"IntegrasjonId": "x"},
+            {"IntegrasjonId": ..., "Authorization": ...},
+        ):
+            assert (await one(here.port, get(here, **changes)))[9:12] == b"401"
+    assert compared == [PASSWORD.encode()] * 3

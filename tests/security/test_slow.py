@@ -1,11 +1,16 @@
 """S39: slow clients are cut, and do not slow others."""
 
 import asyncio
+import io
 import time
+from contextlib import suppress
 
 import pytest
 
 from gateway import config, limits
+from gateway.http.documents import serve
+from gateway.http.server import HttpRoute
+from gateway.pipeline.hand_over import DocumentBytes
 from tests.edge_kit import BASE, MULTIPART, mottak, one, partner, raw, report
 
 GET = f"GET {BASE}/v1/kommuner HTTP/1.1\r\nHost: x\r\n"
@@ -118,3 +123,32 @@ async def test_connections_above_the_bound_are_closed_at_once(monkeypatch):
         for _, writer in held:
             writer.close()
             await writer.wait_closed()
+
+
+def document_route(size):
+    """A document of so many bytes."""
+
+    async def document(request):
+        return await serve(request, DocumentBytes("a.pdf", "application/pdf", size, io.BytesIO(bytes(size))))
+
+    return HttpRoute("GET", "/document", document)
+
+
+@pytest.mark.proves("S39")
+async def test_a_reader_that_takes_nothing_is_cut(monkeypatch):
+    monkeypatch.setattr(limits, "STALL_S_MAX", 0.3)
+    size = 30_000_000
+    async with partner(routes=[document_route(size)]) as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1024)
+        writer.write(b"GET /document HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(here.lines.wait_for("http.request"), 5)  # the handler has ended without our reading
+        received = 0
+        with suppress(ConnectionError):
+            while chunk := await reader.read(65536):
+                received += len(chunk)
+        assert received < size
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        control = await one(here.port, b"GET /document HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9\r\n\r\n")
+        assert control[9:12] == b"206"
