@@ -57,12 +57,13 @@ class Sender:
     def __init__(self, site: Site, env: Environment) -> None:
         self.site = site
         self.office = env.offices.of(site.tenant)
+        self.at = datetime.now(UTC)
         self.key: SigningKey = SoftwareKey(site.sender.key, site.sender.chain)
 
     def report(self, number: int = 1, form: Form = Form.OFFENTLIG) -> Report:
         """A sample report to the site's office."""
         office = Office(KOMMUNENUMMER, "Bergen", BYDELSNUMMER, "Bergenhus")
-        return make_report(form, "V2", office, number=number)
+        return make_report(form, "V2", office, number=number, sent_at=self.at)
 
     def container(self, documents: Mapping[str, bytes]) -> bytes:
         """Signed, in the clear."""

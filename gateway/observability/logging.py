@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
+from structlog.typing import Processor
 
 from gateway.errors import GatewayError
 from gateway.observability.metrics import DROPPED_LOG_FIELDS
@@ -25,23 +26,21 @@ FIELDS: Final = frozenset(
 )  # fmt: skip
 
 
-def configure(stream: TextIO | None = None) -> None:
-    """Send all logs, ours and the libraries', to one stream as JSON lines."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _error_only,
-            _allowed_only,
-            structlog.processors.JSONRenderer(serializer=_dumps),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
-        cache_logger_on_first_use=True,
-    )
+def configure() -> None:
+    """Send all logs, ours and the libraries', to standard output as JSON lines."""
+    structlog.configure(processors=_PROCESSORS, logger_factory=structlog.PrintLoggerFactory(sys.stdout))
     # Libraries speak through the standard module: their texts are not ours to trust, so only the name and level pass.
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_LibraryFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def to(stream: TextIO) -> structlog.stdlib.BoundLogger:
+    """A logger that writes to a stream of its own, by the same rules."""
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(stream), processors=_PROCESSORS, wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+    return logger
 
 
 def get(**bound: Any) -> structlog.stdlib.BoundLogger:
@@ -94,3 +93,12 @@ class _LibraryFormatter(logging.Formatter):
         if error is not None:
             line["error"] = type(error).__name__
         return _dumps(line)
+
+
+_PROCESSORS: Final[list[Processor]] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _error_only,
+    _allowed_only,
+    structlog.processors.JSONRenderer(serializer=_dumps),
+]
