@@ -19,6 +19,8 @@ BER_SMALL_PIECE_BYTES: Final = 64  # pieces of an octet string below this ...
 BER_SMALL_PIECES_MAX: Final = 1000  # ... may not be many: each costs as much work as a large one
 CMS_HEADER_BYTES_MAX: Final = 1 * MIB  # everything before the ciphertext
 CMS_RECIPIENTS_MAX: Final = 50
+CMS_SIGNERS_MAX: Final = 10  # the official .NET client makes two
+CMS_CERTIFICATES_MAX: Final = 50
 RSA_BITS_MIN: Final = 2048
 
 # Revocation (crypto-profile 5)
@@ -62,6 +64,10 @@ LEASE_S_MIN: Final = 60
 LEASE_S_MAX: Final = 3600
 LONG_POLL_S_MAX: Final = 30
 READBACK_TRIES_MAX: Final = 3
+
+# Outbound
+ENVELOPE_LIST_MAX: Final = 50  # children, parties, legal bases of one message
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
 
 # Store and engine
 BURST_UNITS_MAX: Final = 64  # units of work in one group commit

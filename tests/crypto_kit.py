@@ -6,7 +6,7 @@ import io
 import warnings
 import zipfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -19,7 +19,7 @@ from gateway.crypto.cms import EnvelopeWriter, open_envelope
 from gateway.crypto.keys import HASHES, SoftwareKey
 from gateway.crypto.profiles import FIKS_ENVELOPE
 from gateway.crypto.signed_data import sign_detached
-from gateway.testing.pki import Pki, receive_key
+from gateway.testing.pki import Make, Pki, receive_key
 
 NOW = datetime.now(UTC)
 ORGANISATION = "987654321"
@@ -37,7 +37,7 @@ DOCUMENTS = {"bekymringsmelding.json": b'{"a": 1}', "bekymringsmelding.pdf": b"%
 
 @lru_cache
 def pki():
-    return Pki()
+    return Pki(Make(not_before=NOW - timedelta(days=30)))  # older than every leaf that a test makes
 
 
 def software(credential):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
+from gateway import limits
 from gateway.crypto import oids
 from gateway.crypto.ber import (
     CONSTRUCTED,
@@ -115,6 +116,9 @@ def _parsed(encoded: bytes) -> tuple[list[CertificateFacts], list[Element]]:
     signer_infos = fields.take(SET).children()
     fields.end()
     found = [one for one in certificates.children() if one.tag == SEQUENCE] if certificates else []
+    # Each costs as much as a whole honest message.
+    if len(found) > limits.CMS_CERTIFICATES_MAX or len(signer_infos) > limits.CMS_SIGNERS_MAX:
+        _refuse("too many certificates or signers")
     return [facts for one in found if (facts := _readable(one))], signer_infos
 
 

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import urllib.error
 import urllib.request
 from datetime import timedelta
 
@@ -74,8 +75,12 @@ class Clock:
 def fetch(url, body):
     kind = {"Content-Type": "application/ocsp-request"} if body else {}
     request = urllib.request.Request(url, body, kind)  # noqa: S310  our own server's address
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  the same
-        return answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  the same
+            return answer.read()
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        raise
 
 
 @pytest.fixture
@@ -300,6 +305,36 @@ def test_an_answer_is_kept_for_an_hour_and_a_failing_responder_is_left_alone_for
     clock.time += timedelta(seconds=limits.REVOCATION_KEEP_S + 1)
     assert ask(by_ocsp) is GOOD
     assert len(publisher.asked) == 3
+
+
+def test_an_elliptic_issuer_speaks_by_list_and_by_responder(publisher, clock):
+    elliptic = Pki(Make(elliptic=True))
+    leaf, issuer = elliptic.organisation(kit.ORGANISATION), elliptic.intermediate
+    publisher.answers["/crl"] = issuer.crl([leaf.certificate])
+    publisher.answers["/ocsp"] = issuer.ocsp(leaf.certificate, issuer.certificate, ocsp.OCSPCertStatus.REVOKED)
+    for source in (
+        RevocationSource(issuer.certificate, crl_url=f"{publisher.url}/crl"),
+        RevocationSource(issuer.certificate, ocsp_url=f"{publisher.url}/ocsp"),
+    ):
+        cache = RevocationCache([source], fetch, clock)
+        assert ask(cache, leaf, issuer=issuer) is REVOKED
+
+
+def test_an_issuer_that_may_not_sign_lists_is_not_believed(publisher, clock):
+    issuer = kit.pki().root.issue(ISSUER.certificate.subject, Make(is_ca=True, usage=("key_cert_sign",)))
+    leaf = issuer.issue(LEAF.certificate.subject)
+    publisher.answers["/crl"] = issuer.crl()
+    cache = RevocationCache([RevocationSource(issuer.certificate, crl_url=f"{publisher.url}/crl")], fetch, clock)
+    assert ask(cache, leaf, issuer=issuer) is UNKNOWN
+
+
+def test_a_forged_answer_under_the_delegates_name_is_not_believed(publisher, by_ocsp):
+    answer = RESPONDER.ocsp(LEAF.certificate, ISSUER.certificate)
+    signature = ocsp.load_der_ocsp_response(answer).signature
+    forged = answer.replace(signature, bytes(len(signature)))
+    assert forged != answer
+    publisher.answers["/ocsp"] = forged
+    assert ask(by_ocsp) is UNKNOWN
 
 
 def test_the_responder_is_asked_when_the_list_cannot_be_had(publisher, clock):

@@ -200,6 +200,43 @@ def test_control_two_manifests_of_one_signer_over_different_documents_are_read()
     assert read(second_manifest(made, references=[(PDF, DOCUMENTS[PDF])]).build()) == DOCUMENTS
 
 
+class Edited(Handmade):
+    """A container whose manifest says something else, signed as it then is."""
+
+    def __init__(self, old, new):
+        super().__init__(compression=zipfile.ZIP_STORED)
+        self.old, self.new = old, new
+
+    def manifest(self):
+        manifest = super().manifest()
+        assert self.old in manifest
+        return manifest.replace(self.old, self.new)
+
+
+EDITS = {
+    "no signature named": (b"SigReference", b"Other"),
+    "two signatures named": (b"<DataObjectReference", b'<SigReference URI="x"/><DataObjectReference'),
+    "no digest": (b"DigestValue", b"Other"),
+    "no digest method": (b"DigestMethod", b"Other"),
+    "digest that is not base64": (b"<d:DigestValue>", b"<d:DigestValue>*"),
+    "no name": (b'URI="bekymringsmelding.pdf" ', b""),
+    "other root": (b"ASiCManifest", b"Other"),
+}
+
+
+@pytest.mark.proves("S19")
+@pytest.mark.parametrize(("old", "new"), EDITS.values(), ids=EDITS.keys())
+def test_a_manifest_that_is_built_otherwise_is_refused_although_its_signature_holds(old, new):
+    with pytest.raises(StructureError):
+        verify(Edited(old, new).build())
+
+
+@pytest.mark.proves("S19")
+def test_a_name_that_decodes_to_no_text_covers_nothing():
+    with pytest.raises(SignatureError):
+        verify(Handmade(documents={"a.json": b"{}"}, references=[("%FF.json", b"{}")]).build())
+
+
 @pytest.mark.proves("S18")
 @pytest.mark.parametrize("name", list(BAD))
 def test_no_plaintext_leaves_a_container_that_does_not_verify(name):

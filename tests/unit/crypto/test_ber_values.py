@@ -146,6 +146,7 @@ BROKEN = {
     "high tag": b"\x1f\x85\x01\x00",
     "longer than what holds it": b"\x30\x03\x04\x05abcde",
     "no end of contents": b"\x30\x80\x04\x01a",
+    "integer among pieces": tlv(0x24, integer(1)),
     "two values": b"\x04\x01a\x04\x01b",
     "twenty deep": b"\x24\x80" * 20 + b"\0\0" * 20,
     "twenty deep, definite": reduce(lambda inner, _: tlv(0x24, inner), range(20), b""),
@@ -163,6 +164,41 @@ def test_a_value_may_not_reach_beyond_what_holds_it_in_a_stream():
     stream.enter(SEQUENCE)
     with pytest.raises(StructureError):
         list(stream.octet_pieces(OCTET_STRING))
+
+
+def test_a_stream_is_stepped_through_in_its_own_order():
+    encoded = b"\x30\x80" + tlv(SEQUENCE, integer(1)) + b"\0\0"
+    stream = BerStream(io.BytesIO(encoded).read)
+    with pytest.raises(StructureError):
+        BerStream(io.BytesIO(encoded).read).enter(context(0))
+    stream.enter(SEQUENCE)
+    stream.enter(SEQUENCE)
+    with pytest.raises(StructureError):
+        BerStream(io.BytesIO(encoded[2:]).read).element(OCTET_STRING)
+    assert stream.element().integer() == 1
+    assert stream.peek_tag() is None
+    stream.leave()
+    stream.leave()
+    stream.finish()
+
+
+def test_stepping_deeper_than_the_bound_is_refused():
+    stream = BerStream(io.BytesIO(b"\x30\x80" * 20).read)
+    for _ in range(limits.BER_DEPTH_MAX):
+        stream.enter(SEQUENCE)
+    with pytest.raises(StructureError):
+        stream.enter(SEQUENCE)
+    with pytest.raises(StructureError):
+        BerStream(io.BytesIO(b"\x30\x80" * 20).read).element()
+
+
+@pytest.mark.parametrize("encoded", [b"\x30\x80" + integer(1) * 2 + b"\0\0", tlv(SEQUENCE, integer(1) * 2)])
+def test_leaving_a_value_before_its_end_is_refused(encoded):
+    stream = BerStream(io.BytesIO(encoded).read)
+    stream.enter(SEQUENCE)
+    stream.element()
+    with pytest.raises(StructureError):
+        stream.leave()
 
 
 def test_many_tiny_pieces_are_refused_since_each_costs_as_much_as_a_large_one():

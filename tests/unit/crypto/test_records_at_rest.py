@@ -52,6 +52,24 @@ def test_a_reader_answers_seeks_and_reads_as_a_plain_file_does(places):
         assert reader.tell() == plain.tell()
 
 
+def test_a_reader_is_a_read_only_seekable_file():
+    key = DataKey.generate()
+    record = key.seal_bytes(NAME, b"innhold")
+    reader = key.reader(NAME, io.BytesIO(record), len(record))
+    assert (reader.readable(), reader.seekable(), reader.writable(), reader.size) == (True, True, False, 7)
+    assert reader.seek(-4, io.SEEK_END) == 3
+    assert reader.seek(1, io.SEEK_CUR) == 4
+    assert reader.readall() == b"old"
+    assert reader.read(5) == b""
+    with pytest.raises(OSError, match="before the beginning"):
+        reader.seek(-1)
+
+
+def test_a_data_key_of_another_length_is_refused():
+    with pytest.raises(DecryptionError):
+        DataKey(b"short")
+
+
 def test_a_record_may_lie_inside_a_larger_file():
     key = DataKey.generate()
     record = key.seal_bytes(NAME, b"innhold")

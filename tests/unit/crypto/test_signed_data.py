@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.crypto.ber import OCTET_STRING, SEQUENCE, context, integer, object_identifier, tlv
+from gateway import limits
+from gateway.crypto.ber import OCTET_STRING, SEQUENCE, SET, context, integer, object_identifier, parse, tlv
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.profiles import FIKS_CONCERN_REPORT, STRICT_CONTAINER
 from gateway.crypto.signed_data import sign_detached, verify_detached
@@ -142,6 +143,54 @@ def test_a_signature_without_its_certificate_does_not_hold():
 def test_nobody_having_signed_does_not_hold():
     with pytest.raises(SignatureError):
         verify(kit.signed_data(CONTENT, certificates=[kit.signer().certificate]))
+
+
+@pytest.mark.parametrize("count", [limits.CMS_SIGNERS_MAX, limits.CMS_SIGNERS_MAX + 1])
+def test_more_signers_than_anybody_needs_are_refused(count):
+    encoded = kit.signed_data(CONTENT, *[HandSigner()] * count)
+    if count <= limits.CMS_SIGNERS_MAX:
+        assert verify(encoded)
+    else:
+        with pytest.raises(StructureError):
+            verify(encoded)
+
+
+def test_more_certificates_than_anybody_needs_are_refused():
+    octets = tlv(SEQUENCE, integer(1))
+    crowd = tlv(context(0), facts_of(kit.signer().certificate).der, *[octets] * limits.CMS_CERTIFICATES_MAX)
+    alone = tlv(context(0), facts_of(kit.signer().certificate).der)
+    signed = kit.signed_data(CONTENT, HandSigner(), certificates=[kit.signer().certificate])
+    kind, explicit = parse(signed).children()
+    parts = [one.encoded for one in explicit.children()[0].children()]
+    for certificates, holds in ((alone, True), (crowd, False)):
+        parts[3] = certificates
+        encoded = tlv(SEQUENCE, kind.encoded, tlv(context(0), tlv(SEQUENCE, *parts)))
+        if holds:
+            assert verify(encoded)
+        else:
+            with pytest.raises(StructureError):
+                verify(encoded)
+
+
+PSS_OTHER_MASK = tlv(
+    SEQUENCE,
+    tlv(context(0), tlv(SEQUENCE, object_identifier(kit.DIGEST_OIDS["sha256"]))),
+    tlv(context(2), integer(32)),
+)
+
+
+def test_pss_whose_mask_uses_another_hash_is_refused():
+    """The mask's hash left out means SHA-1, which is not the hash."""
+    good = kit.signed_data(CONTENT, HandSigner(signature_oid=PSS, pss_salt=32, attributes=False))
+    fields = parse(good).children()[1].children()[0].children()
+    (info,) = fields[-1].children()
+    parts = [one.encoded for one in info.children()]
+    parts[3] = tlv(SEQUENCE, object_identifier(PSS), PSS_OTHER_MASK)
+    rest = [one.encoded for one in fields[:-1]]
+    inner = tlv(SEQUENCE, *rest, tlv(SET, tlv(SEQUENCE, *parts)))
+    assert verify(good)
+    with pytest.raises(StructureError):
+        verify(tlv(SEQUENCE, parse(good).children()[0].encoded, tlv(context(0), inner)))
 
 
 SHAPES = {
