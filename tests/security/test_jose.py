@@ -100,6 +100,21 @@ def test_a_second_spelling_of_the_same_base64_is_refused():
         KeySet.parse(issuer.key.jwks()).verified_claims(f"{header}.{twin}.{signature}")
 
 
+@pytest.mark.parametrize("segment", ["A", "eyJ9A", "eyJhIjoxfR"], ids=["no base64", "cut", "other spare bits"])
+def test_a_header_in_no_canonical_base64_is_refused_before_keys(segment):
+    with pytest.raises(StructureError):
+        KeySet(NoKeys()).verified_claims(f"{segment}.e30.e30")
+
+
+def test_a_key_set_without_bounds_or_keys_is_refused():
+    good = SigningJwk.generate("k1").jwks()
+    many = json.dumps({"keys": json.loads(good)["keys"] * 51}).encode()
+    for document in (good + b" " * 300_000, many, b'{"keys":{}}', b'{"keys":[]}', b"{}"):
+        with pytest.raises(StructureError):
+            KeySet.parse(document)
+    assert "k1" in KeySet.parse(good)
+
+
 @pytest.mark.proves("S14")
 def test_key_use_matrix():
     rsa, ec = SigningJwk.generate("k1", "RS256"), SigningJwk.generate("k1", "ES256")

@@ -146,6 +146,16 @@ async def test_a_failing_fetch_keeps_the_last_good_set_for_24_hours_and_rings():
     assert await ours.verify(issuer.token(clock.now()), clock.now())
 
 
+@pytest.mark.proves("S02")
+async def test_an_issuer_that_is_not_configured_is_401_and_never_asked():
+    issuer, unknown = TokenIssuer(), TokenIssuer("https://unknown.example/")
+    ours = verifier(issuer)
+    with pytest.raises(UnauthenticatedError):
+        await ours.verify(unknown.token(), NOW)
+    assert (issuer.fetches, unknown.fetches) == (0, 0)
+    assert await ours.verify(issuer.token(), NOW)
+
+
 async def test_a_cached_token_dies_with_its_exp():
     issuer, clock = TokenIssuer(), StillClock()
     ours, token = verifier(issuer, clock), issuer.token()
