@@ -3,19 +3,24 @@
 import asyncio
 import json
 import signal
-from pathlib import Path
+import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
+import aiohttp
 import typer
 
 from gateway import config
 from gateway.app import adapter_entry_points, adapter_settings, catalogue_of, data_dir, offices_of, running
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show
+from gateway.cli.workers import run_workers
 from gateway.config import Configuration
 from gateway.demo import demonstrate
 from gateway.errors import ConfigError
+from gateway.http.tls import pinned_context
 from gateway.observability import logging
-from gateway.store import migrate
+from gateway.store import migrate, opening
 
 
 def register(app: typer.Typer) -> None:
@@ -24,13 +29,19 @@ def register(app: typer.Typer) -> None:
     app.command("migrate")(migrate_store)
     app.command("check-config")(check_config)
     app.command("demo")(demo)
+    app.command("health")(health)
 
 
-def run(config_file: ConfigFile = DEFAULT_CONFIG) -> None:
+def run(
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share ports and store.")] = 1,
+) -> None:
     """Run the gateway until it is told to stop (SIGTERM or SIGINT)."""
     logging.configure()
     configuration = load(config_file)
     _require_sound(configuration)
+    if workers > 1:
+        raise typer.Exit(run_workers(configuration, config_file, workers))
     asyncio.run(_serve(configuration))
 
 
@@ -46,13 +57,17 @@ async def _serve(configuration: Configuration) -> None:
 def migrate_store(
     config_file: ConfigFile = DEFAULT_CONFIG,
     create: Annotated[bool, typer.Option("--create", help="Make the database; refused when there is one.")] = False,
+    service_role: Annotated[
+        str | None, typer.Option("--service-role", help="PostgreSQL: the role that the service logs in as.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the database, or bring it to this program's schema."""
     configuration = load(config_file)
-    if create:
-        migrate.create_sqlite(data_dir(configuration), origin="budstikke")
-        show({"schema": migrate.SCHEMA_VERSION}, as_json=as_json, line=f"made, schema {migrate.SCHEMA_VERSION}")
+    folder = data_dir(configuration)
+    asyncio.run(opening.migrate_store(configuration, folder, origin="budstikke", create=create, role=service_role))
+    done = "made" if create else "up to date"
+    show({"schema": migrate.HEAD}, as_json=as_json, line=f"{done}, schema {migrate.HEAD}")
 
 
 def check_config(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
@@ -76,11 +91,8 @@ def check_config(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = Fal
 def faults_of(configuration: Configuration) -> list[str]:
     """Every fault that can be found without connecting anywhere."""
     faults: list[str] = []
-    checks = [
-        lambda: offices_of(configuration),
-        lambda: catalogue_of(configuration),
-        *[lambda name=name: adapter_settings(configuration, name) for name in configuration.settings.adapters],
-    ]
+    checks: list[Callable[[], object]] = [partial(offices_of, configuration), partial(catalogue_of, configuration)]
+    checks += [partial(adapter_settings, configuration, name) for name in configuration.settings.adapters]
     for check in checks:
         try:
             check()
@@ -129,3 +141,29 @@ def demo(
     """Send reports through a gateway that is killed on the way; needs nothing but this program."""
     if not asyncio.run(demonstrate(stay=stay)):
         raise typer.Exit(1)
+
+
+def health(config_file: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Ask the running gateway whether it is ready; exit code 1 when it is not. For a container's health check."""
+    if not asyncio.run(_ready(load(config_file))):
+        raise typer.Exit(1)
+    print("ready")
+
+
+async def _ready(configuration: Configuration) -> bool:
+    """Over the operations listener, trusting exactly the certificate that stands in the configuration."""
+    listener = configuration.settings.listen.operations
+    scheme, tls = "http", ssl.create_default_context()
+    if listener.certificate is not None:
+        scheme, tls = "https", pinned_context(config.resolve(configuration.folder, listener.certificate))
+    token = configuration.settings.operations_token
+    headers = {"Authorization": f"Bearer {config.read_secret(configuration.folder, token).decode()}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=4)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.get(f"{scheme}://localhost:{listener.port}/health/ready", headers=headers, ssl=tls) as answer,
+        ):
+            return answer.ok
+    except aiohttp.ClientError:
+        return False

@@ -25,7 +25,8 @@ from gateway.testing.site import ORGANISATION, SCOPE_FAGSYSTEM, SENDER_ORGANISAT
 SENDER_FIKS_ORG_ID: Final = "0f1e2d3c-4b5a-4968-8776-655443322110"
 PRODUSENT: Final = "prove-produsent"
 FAGSYSTEM: Final = "prove-fagsystem"
-DEFAULTS: Final = Path(__file__).resolve().parents[2] / "config"
+_INSTALLED: Final = Path(__file__).resolve().parent / "config"
+DEFAULTS: Final = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "config"
 
 
 @dataclass(frozen=True, slots=True)

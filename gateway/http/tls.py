@@ -30,6 +30,14 @@ def server_context(certificate: Path, key: Path, client_roots: Path | None = Non
     return context
 
 
+def pinned_context(certificate: Path) -> ssl.SSLContext:
+    """For asking ourselves: believes the certificate in this file and whatever it signed, nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    return context
+
+
 def reload_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     """Use a renewed certificate from the next connection on, without a restart. Raises ConfigError."""
     try:
