@@ -26,6 +26,7 @@ class CaseSystemApi:
     messages: dict = field(default_factory=dict)
     moods: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
+    hook: dict | None = None
     allows: object = TOKEN.__eq__
 
     def add(self, message_id, **documents):
@@ -45,6 +46,7 @@ class CaseSystemApi:
             web.get(f"{base}/{{id}}/documents/{{name}}", self.doing("document", self.document)),
             web.post(f"{base}/{{id}}/confirm", self.doing("confirm", self.confirm)),
             web.post(f"{base}/{{id}}/reject", self.doing("reject", self.reject)),
+            web.put("/api/v1/webhook", self.doing("webhook", self.webhook)),
         ]
         return serving(routes)
 
@@ -107,6 +109,10 @@ class CaseSystemApi:
             return problem(409, "readback-mismatch")
         message.state, message.confirmed = "CONFIRMED", body
         return web.json_response({"id": request.match_info["id"], "confirmedAt": "2026-03-02T10:00:00+01:00"})
+
+    async def webhook(self, _, body):
+        self.hook = body
+        return web.json_response({"url": body["url"]})
 
     async def reject(self, request, body):
         assert body["reason"]

@@ -41,7 +41,8 @@ class ProducerApi:
     key_changes: dict = field(default_factory=dict)
     on_upload: object = None
     stored: dict = field(default_factory=dict)
-    cut: int = 0
+    get_moods: list = field(default_factory=list)
+    history_id: str | None = None
 
     def serve(self):
         base = "/bekymringsmelding/api/{version:v[12]}"
@@ -56,6 +57,8 @@ class ProducerApi:
 
     async def bydeler(self, request):
         await self.keep(request)
+        if self.get_moods:
+            return web.json_response({}, status=self.get_moods.pop(0))
         return web.json_response(self.rows)
 
     async def nokler(self, request):
@@ -69,11 +72,7 @@ class ProducerApi:
     async def upload(self, request):
         if self.on_upload:
             self.on_upload()
-        try:
-            call = await self.keep(request)
-        except OSError:
-            self.cut += 1
-            raise
+        call = await self.keep(request)
         if call.header("IntegrasjonPassord") != PASSWORD:
             return web.json_response({"code": "unauthenticated"}, status=401)
         mood = self.moods.pop(0) if self.moods else ""
@@ -88,9 +87,16 @@ class ProducerApi:
 
     async def status(self, request):
         await self.keep(request)
+        if self.get_moods:
+            return web.json_response({}, status=self.get_moods.pop(0))
         report = request.match_info["uuid"]
         rows = [
-            {"bekymringsmeldingId": report, "tidspunkt": "2026-03-02T09:24:45", "tilstand": tilstand, "beskrivelse": ""}
+            {
+                "bekymringsmeldingId": self.history_id or report,
+                "tidspunkt": "2026-03-02T09:24:45",
+                "tilstand": tilstand,
+                "beskrivelse": "",
+            }
             for tilstand in self.histories[report]
         ]
         return web.json_response(rows)

@@ -414,6 +414,43 @@ async def test_a_report_is_followed_until_it_is_delivered(produsent, api, tmp_pa
     assert rows_of(tmp_path / "produsent.jsonl")[-1]["tilstander"][-1] == "LEVERT"
 
 
+async def test_a_question_that_is_not_answered_now_can_be_asked_again_and_a_refused_one_not(produsent, api) -> None:
+    api.get_moods = [503, 429, 404]
+    for _ in range(2):
+        with pytest.raises(PartnerUnavailableError):
+            await produsent.receiver("9901")
+    with pytest.raises(PartnerRefusedError):
+        await produsent.receiver("9901")
+    assert await produsent.receiver("9901")
+
+
+async def test_following_outlasts_an_api_that_is_away(produsent, api) -> None:
+    answer = await sent(produsent)
+    api.histories[answer.uuid] += ["LEVERT"]
+    api.get_moods = [503, 503]
+
+    assert "LEVERT" in await produsent.follow(answer.uuid, within_s=10, every_s=0.01)
+
+
+async def test_a_history_of_another_report_is_not_taken_for_ones_own(produsent, api, tmp_path) -> None:
+    answer = await sent(produsent)
+    api.history_id = "another"
+
+    with pytest.raises(PartnerRefusedError):
+        await produsent.history(answer.uuid)
+    assert rows_of(tmp_path / "produsent.jsonl")[-1]["event"] == "accepted"
+
+
+async def test_a_token_that_was_refused_is_not_used_again(produsent, api) -> None:
+    await sent(produsent)
+    api.moods = ["401"]
+    await sent(produsent, number=2)
+    await sent(produsent, number=3)
+
+    first, second, third = [call.header("Authorization") for call in api.uploads()]
+    assert first == second != third
+
+
 async def test_the_password_is_not_in_what_the_client_prints_of_itself_nor_in_its_ledger(make, tmp_path) -> None:
     await sent(make())
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from base64 import b64encode
 from contextlib import asynccontextmanager, suppress
 
 import aiohttp
@@ -10,7 +12,9 @@ from pydantic import ValidationError
 
 from gateway.simulators.feil import Feil
 from gateway.simulators.programs import CaseSystemProgram, IssuerProgram, ProdusentProgram, main
+from gateway.simulators.webhook import sign
 from gateway.testing.pki import receive_key
+from gateway.testing.site import free_port
 from tests.integration.simulators.case_system_api import CaseSystemApi
 from tests.integration.simulators.conftest import NAME, ORGANISATION
 from tests.integration.simulators.producer_api import FIKS_ORG_ID, PASSWORD, ProducerApi, rows_of
@@ -120,6 +124,30 @@ async def test_the_case_system_program_stores_and_confirms_until_it_is_stopped(l
                 while not any(message.confirmed for message in api.messages.values()):
                     await asyncio.sleep(0.01)
     assert (tmp_path / "fagsystem/case-system.jsonl").exists()
+
+
+async def test_the_case_system_program_asks_to_be_rung_and_comes_when_it_is(login, tmp_path) -> None:
+    api = CaseSystemApi(allows=lambda token: token.startswith("ey"))
+    secret = "whsec_" + b64encode(bytes(32)).decode()
+    (tmp_path / "bell").write_text(secret)
+    bell = {"bell_url": "http://127.0.0.1:8499/webhook", "bell_port": free_port(), "bell_secret": "file:bell"}
+    async with api.serve() as base, aiohttp.ClientSession() as session:
+        program = CaseSystemProgram(base_url=f"{base}/api/v1", login=login, poll_s=600, **bell)
+        async with running(program, tmp_path) as (_, told):
+            await told.having("storing in")
+            assert api.hook == {"url": bell["bell_url"], "secret": secret}
+            while [kind for kind, _, _ in api.calls].count("claim") == 0:
+                await asyncio.sleep(0.01)
+            api.add("01900000-0000-7000-8000-000000000001", rapport_pdf=b"%PDF")
+            timestamp = str(int(time.time()))
+            signature = sign(bytes(32), "ring-1", timestamp, b"{}")
+            headers = {"webhook-id": "ring-1", "webhook-timestamp": timestamp, "webhook-signature": signature}
+            address = f"http://127.0.0.1:{bell['bell_port']}/webhook"
+            async with session.post(address, data=b"{}", headers=headers) as answer:
+                assert answer.status == 204
+            async with asyncio.timeout(20):
+                while not any(message.confirmed for message in api.messages.values()):
+                    await asyncio.sleep(0.01)
 
 
 def test_an_unknown_key_or_a_password_in_the_settings_is_refused() -> None:
