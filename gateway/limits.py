@@ -22,6 +22,7 @@ CMS_RECIPIENTS_MAX: Final = 50
 CMS_SIGNERS_MAX: Final = 10  # the official .NET client makes two
 CMS_CERTIFICATES_MAX: Final = 50
 RSA_BITS_MIN: Final = 2048
+KEY_FILE_BYTES_MAX: Final = 1 * MIB  # a private key with its certificates
 
 # Revocation (crypto-profile 5)
 REVOCATION_BYTES_MAX: Final = 32 * MIB  # one CRL

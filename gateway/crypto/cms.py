@@ -12,7 +12,6 @@ from typing import BinaryIO, Final, NoReturn
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, AEADEncryptionContext, Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, GCM
@@ -37,7 +36,7 @@ from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.content_key import ContentKeys, key_transport_info
 from gateway.crypto.keys import DecryptionKey
 from gateway.crypto.profiles import ContentCipher, EnvelopeProfile, TagPlace
-from gateway.errors import CertificateError, DecryptionError, StructureError
+from gateway.errors import DecryptionError, StructureError
 
 BLOCK_BYTES: Final = 16
 TAG_BYTES: Final = 16
@@ -60,9 +59,6 @@ class EnvelopeWriter:
 
     def __init__(self, recipient: x509.Certificate, profile: EnvelopeProfile, sink: Callable[[bytes], object]) -> None:
         facts = facts_of(recipient)
-        if not isinstance(facts.public_key, rsa.RSAPublicKey) or facts.public_key.key_size < limits.RSA_BITS_MIN:
-            msg = "the recipient has no RSA key of sufficient size"
-            raise CertificateError(msg)
         cipher = profile.emit_cipher
         key = secrets.token_bytes(cipher.value.key_bytes)
         vector = secrets.token_bytes(NONCE_BYTES if cipher.value.is_gcm else BLOCK_BYTES)

@@ -189,7 +189,7 @@ def _private_content(path: Path) -> bytes:
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
                 msg = f"{path}: others than its owner may use this key file (mode {mode & 0o777:o}, want 600)"
                 raise ConfigError(msg)
-            return file.read(limits.CMS_HEADER_BYTES_MAX)
+            return file.read(limits.KEY_FILE_BYTES_MAX)
     except OSError as fault:
         msg = f"{path}: {fault.strerror}"
         raise ConfigError(msg) from None

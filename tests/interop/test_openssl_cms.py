@@ -20,7 +20,7 @@ from gateway.errors import SignatureError
 from gateway.testing.pki import Make, certificate_pem, receive_key
 from tests import crypto_kit as kit
 
-if shutil.which("openssl") is None:
+if shutil.which("openssl") is None and not os.environ.get("CI"):  # in CI it may not be missing
     pytest.skip("openssl is not installed", allow_module_level=True)
 
 PLAIN = os.urandom(150_000)
