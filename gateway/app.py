@@ -1,13 +1,12 @@
 """The composition root: the only place that builds the parts and wires them together."""
 
 import asyncio
-import fcntl
 import os
 import resource
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import EntryPoint, entry_points
@@ -46,13 +45,13 @@ from gateway.pipeline.environment import Environment
 from gateway.pipeline.offices import Office, Offices
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
 from gateway.pipeline.vault import Vault
-from gateway.pipeline.worker import Incarnation, run_suspects, run_worker
+from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
 from gateway.spi import Adapter, AdapterSpec, Context, Route
-from gateway.store import migrate
 from gateway.store.database import Store
+from gateway.store.opening import embedded, engine_lock, opened_store
 from gateway.store.payloads import PayloadFolder
-from gateway.store.sqlite import SqliteStore
+from gateway.store.postgres import PostgresStore
 
 _ADAPTERS = "gateway.adapters"
 _PRODUCER_JSON = "application/json"
@@ -175,33 +174,6 @@ def adapter_settings(configuration: Configuration, name: str) -> tuple[AdapterSp
         raise ConfigError(*(f"partners/{name}.toml: {fault['loc']}: {fault['msg']}" for fault in faults)) from None
 
 
-@contextmanager
-def engine_lock(folder: Path) -> Iterator[None]:
-    """One engine per SQLite data folder; the lock dies with the process. Raises ConfigError."""
-    with (folder / "engine.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            message = "another gateway runs on this data folder"
-            raise ConfigError(message) from None
-        yield
-
-
-@asynccontextmanager
-async def opened_store(configuration: Configuration) -> AsyncIterator[Store]:
-    """The configured store, checked. Raises ConfigError when there is none yet."""
-    file = data_dir(configuration) / migrate.SQLITE_FILE
-    if not file.exists():
-        message = "there is no database; make it once with: budstikke migrate --create"
-        raise ConfigError(message)
-    store = SqliteStore(file, busy_timeout_s=configuration.settings.store.busy_timeout_s)
-    try:
-        await store.read(migrate.check)
-        yield store
-    finally:
-        await store.close()
-
-
 @asynccontextmanager
 async def environment(configuration: Configuration) -> AsyncIterator[Environment]:
     """Everything a verb needs, without listeners and workers: what the command line uses."""
@@ -209,7 +181,7 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
     types = catalogue_of(configuration)
     trust = TrustPolicy(roots=read_roots(_trust_files(configuration, "fiks")))
     factory = public_socket if configuration.settings.mode == "production" else plain_socket
-    async with opened_store(configuration) as store, egress_session(factory) as egress:
+    async with opened_store(configuration, data_dir(configuration)) as store, egress_session(factory) as egress:
         vault = Vault(offices, PayloadFolder(data_dir(configuration) / "payloads"))
         await vault.load(store)
         yield Environment(
@@ -242,14 +214,24 @@ async def running(configuration: Configuration) -> AsyncIterator[Ports]:
     """The whole gateway: listeners, workers, sweeper. Everything is finished in order when the context ends."""
     harden()
     async with AsyncExitStack() as stack:
-        stack.enter_context(engine_lock(data_dir(configuration)))
+        if embedded(configuration):
+            stack.enter_context(engine_lock(data_dir(configuration)))
         env = await stack.enter_async_context(environment(configuration))
-        incarnation = Incarnation(str(uuid_utils.uuid7()))
+        incarnation = await incarnate(env.store)
         await stack.enter_async_context(engine(env, incarnation))
         ports = await _listen(stack, configuration, env)
         env.log.info("gateway.ready", incarnation=incarnation.id, mode=configuration.settings.mode)
         yield ports
         env.log.info("gateway.stopping", incarnation=incarnation.id)
+
+
+async def incarnate(store: Store) -> Incarnation:
+    """A new life of this process; on PostgreSQL one that others can see."""
+    incarnation = Incarnation(str(uuid_utils.uuid7()))
+    if isinstance(store, PostgresStore):
+        incarnation.alive = store.presence.alive
+        incarnation.id = await store.presence.begin(lambda renewed: setattr(incarnation, "id", renewed))
+    return incarnation
 
 
 @asynccontextmanager
@@ -263,6 +245,7 @@ async def engine(env: Environment, incarnation: Incarnation) -> AsyncIterator[No
     async with asyncio.TaskGroup() as group:
         for lane in lanes:
             group.create_task(run_worker(env, incarnation, lane, stop))
+        group.create_task(watch_suspects(env, incarnation, stop))
         group.create_task(run_sweeper(env, incarnation, stop))
         try:
             yield
@@ -298,7 +281,8 @@ async def _listen(stack: AsyncExitStack, configuration: Configuration, env: Envi
 
 async def _open_door(stack: AsyncExitStack, configuration: Configuration, name: str, app: Any) -> int:
     listener: config.Listener = getattr(configuration.settings.listen, name)
-    listening = Listening(app, listener.host, listener.port, _tls(configuration, listener, name))
+    tls, shared = _tls(configuration, listener, name), configuration.settings.listen.shared
+    listening = Listening(app, listener.host, listener.port, tls, shared=shared)
     return (await stack.enter_async_context(listening)).port
 
 

@@ -57,8 +57,12 @@ class Listener(Section):
 
 
 class Listeners(Section):
-    """Three doors, never one for all: partners, case systems, operations."""
+    """Three doors, never one for all: partners, case systems, operations.
 
+    ``shared``: several processes of this host listen on the same ports; ``run --workers`` sets it.
+    """
+
+    shared: bool = False
     partner: Listener = Listener(port=8443)
     case_system: Listener = Listener(port=8444)
     operations: Listener = Listener(port=8445)
@@ -98,6 +102,15 @@ class Engine(Section):
     backoff_max_s: float = 3600.0
 
 
+class Flow(Section):
+    """How much may be under way to one partner at once, and how long one call may last."""
+
+    window_first: int = Field(default=3, ge=2, le=5)
+    window_max: int = Field(default=20, ge=2)
+    send_s_max: float = 60.0
+    retry_after_s_max: float = 24 * 3600.0
+
+
 class Trust(Section):
     """Public trust anchors of one channel, and where its issuers publish revocation."""
 
@@ -124,6 +137,8 @@ class Settings(Section):
     issuers: tuple[Issuer, ...] = ()
     intake: Intake = Intake()
     engine: Engine = Engine()
+    flow: Flow = Flow()
+    guards: tuple[str, ...] = ()
     trust: dict[str, Trust] = Field(default_factory=dict)
     case_system: CaseSystem = CaseSystem()
     operations_token: SecretReference | None = None
@@ -182,9 +197,10 @@ class Frist(Section):
 
 
 class Hjemmel(Section):
-    """One legal basis of ``hjemler.toml``."""
+    """One legal basis of ``hjemler.toml``. ``kode`` is the law as envelopes name it (``barnevern.md`` 5)."""
 
     lov: str
+    kode: str | None = None
     paragraf: str
     gyldig_fra: str
     gyldig_til: str | None = None

@@ -32,6 +32,7 @@ identifiers and sizes only: nothing that came from a message or a partner (requi
     ├── StoreError                        RETRY       503
     │   ├── CommitUnknownError                        the state must be read again
     │   └── StoreFullError                            507
+    ├── RowRefusedError                   STOP        a bug of ours: the database's own rules refused a row
     └── IllegalTransitionError            STOP        a bug of ours
 """
 
@@ -252,3 +253,9 @@ class IllegalTransitionError(GatewayError):
     """An event of our own found no row in the life-cycle table."""
 
     code = "illegal-transition"
+
+
+class RowRefusedError(GatewayError):
+    """A constraint or type of the database refused what a unit of work wrote; time will not mend it."""
+
+    code = "row-refused"

@@ -141,10 +141,15 @@ class _Runner(web.AppRunner):
 
 
 class Listening:
-    """An open listener. Use as an async context manager; ``port`` is the one given by the system for port 0."""
+    """An open listener. Use as an async context manager; ``port`` is the one given by the system for port 0.
 
-    def __init__(self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        self._host, self.port, self._tls = host, port, tls
+    ``shared``: other processes of ours listen on the same port, and the system deals out connections.
+    """
+
+    def __init__(
+        self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None, *, shared: bool = False
+    ) -> None:
+        self._host, self.port, self._tls, self._shared = host, port, tls, shared
         self._runner = _Runner(
             app,
             access_log=None,
@@ -167,6 +172,7 @@ class Listening:
             self.port,
             ssl=self._tls,
             backlog=_BACKLOG,
+            reuse_port=self._shared,
             ssl_handshake_timeout=_TLS_HANDSHAKE_S if self._tls else None,
             ssl_shutdown_timeout=_TLS_SHUTDOWN_S if self._tls else None,
         )

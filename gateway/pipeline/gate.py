@@ -32,8 +32,9 @@ class Gate:
         async with self._changed:
             await self._changed.wait_for(lambda: not self._alone)
             self._alone = True
-            await self._changed.wait_for(lambda: self._together == 0)
         try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._together == 0)
             yield
         finally:
             async with self._changed:

@@ -19,6 +19,7 @@ from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.texts import WARNINGS
 from gateway.store import journal, messages, payloads, unit_of_work
+from gateway.store.database import now_us
 from gateway.store.tables import document, message, message_state
 
 _MICRO: Final = 1_000_000
@@ -222,7 +223,7 @@ async def claim(
 
 
 def _offer(conn: Connection, client: CaseSystemClient, message_id: str, now: int, lease_s: int) -> Claimed:
-    until = now + lease_s * _MICRO
+    until = now_us(conn) + lease_s * _MICRO  # the store's clock, by which it lapses
     unit_of_work.move(conn, message_id, unit_of_work.Happening(Event.CLAIMED, client.id, now))
     conn.execute(
         message_state.update()

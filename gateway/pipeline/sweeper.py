@@ -9,18 +9,20 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, select
 
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import FINAL, REST_LIMITS, Event, State
+from gateway.errors import StoreError
 from gateway.observability import metrics
+from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.case_events import reread_clocks
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.worker import Incarnation, backoff_s, give_up, poisonous
-from gateway.store import alarms, journal, outbox, unit_of_work
+from gateway.pipeline.worker import Incarnation, give_up, poisonous
+from gateway.store import alarms, incarnations, journal, outbox, unit_of_work
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import now_us
+from gateway.store.database import locked_state, now_us
 from gateway.store.tables import clock, log_state, message, message_state, queue_item
 
 _SECOND: Final = 1_000_000
@@ -28,18 +30,23 @@ _BATCH: Final = 200
 
 
 @dataclass(slots=True)
-class _Clocks:
-    """The two clocks at the last sweep, to notice when the wall clock jumps."""
+class Memory:
+    """What the last sweep saw: the store's clock beside the monotonic one, and lives whose lock nobody held."""
 
     wall: int
     monotonic: float
+    unlocked: frozenset[str] = frozenset()
 
 
 async def run_sweeper(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
-    """Sweep until told to stop."""
-    clocks = _Clocks(time.time_ns() // 1000, time.monotonic())
+    """Sweep until told to stop. A store that cannot be used now is swept later."""
+    memory: Memory | None = None
     while not stop.is_set():
-        await sweep(env, incarnation, clocks)
+        try:
+            memory = memory or await remember(env)
+            await sweep(env, incarnation, memory)
+        except StoreError as error:
+            env.log.warning("store.unavailable", code=error.code)
         try:
             async with asyncio.timeout(env.settings.engine.sweep_s):
                 await stop.wait()
@@ -47,12 +54,20 @@ async def run_sweeper(env: Environment, incarnation: Incarnation, stop: asyncio.
             continue
 
 
-async def sweep(env: Environment, incarnation: Incarnation, clocks: _Clocks | None = None) -> None:
+async def remember(env: Environment) -> Memory:
+    """A memory to begin with."""
+    return Memory(await env.store.read(now_us), time.monotonic())
+
+
+async def sweep(env: Environment, incarnation: Incarnation, memory: Memory | None = None) -> None:
     """One round."""
-    if clocks is not None:
-        await _notice_jump(env, clocks)
-    await env.store.write(lambda conn: outbox.extend(conn, incarnation.id, env.settings.engine.lease_s), Point.SWEEP)
-    await env.store.write(lambda conn: _free_leases(env, conn), Point.SWEEP)
+    memory = memory or await remember(env)
+    await _notice_jump(env, memory)
+    owner, working, lease_s = incarnation.id, set(incarnation.working), env.settings.engine.lease_s
+    if working:
+        await env.store.write(lambda conn: outbox.extend(conn, owner, working, lease_s), Point.SWEEP)
+    dead = await _dead(env, memory)
+    await env.store.write(lambda conn: _free_leases(env, conn, dead), Point.SWEEP)
     await env.store.write(lambda conn: _lapse_claims(env, conn), Point.SWEEP)
     await env.store.write(lambda conn: _ring_rests(env, conn), Point.SWEEP)
     await env.store.write(lambda conn: _ring_clocks(env, conn), Point.SWEEP)
@@ -61,13 +76,26 @@ async def sweep(env: Environment, incarnation: Incarnation, clocks: _Clocks | No
     await env.store.read(_measure)
 
 
+async def _dead(env: Environment, memory: Memory) -> frozenset[str]:
+    """Lives whose lock was gone at the last sweep and is gone now."""
+    before, memory.unlocked = memory.unlocked, await env.store.read(incarnations.unlocked)
+    return before & memory.unlocked
+
+
 def take_up_orphans(env: Environment, conn: Connection, *, owner: str) -> int:
-    """At start on SQLite, where one process alone may run: all other leases are dead. Returns how many were freed."""
-    return _judge_freed(env, conn, outbox.free(conn, (), everyone_but=owner))
+    """At start on SQLite, where one process alone may run: all other leases are dead. Returns how many were freed.
+
+    On PostgreSQL others may live: there only time and locks tell.
+    """
+    alone = conn.dialect.name == "sqlite"
+    return _judge_freed(env, conn, outbox.free(conn, (), everyone_but=owner if alone else None))
 
 
-def _free_leases(env: Environment, conn: Connection) -> int:
-    return _judge_freed(env, conn, outbox.free(conn, ()))
+def _free_leases(env: Environment, conn: Connection, dead: frozenset[str]) -> int:
+    freed = _judge_freed(env, conn, outbox.free(conn, dead))
+    if dead:
+        incarnations.end(conn, dead)
+    return freed
 
 
 def _judge_freed(env: Environment, conn: Connection, freed: list[Row[Any]]) -> int:
@@ -88,7 +116,7 @@ def _lapse_claims(env: Environment, conn: Connection) -> int:
     now = env.now()
     lapsed = conn.execute(
         select(message_state.c.message_id)
-        .where(message_state.c.state == State.OFFERED.value, message_state.c.claim_until < now)
+        .where(message_state.c.state == State.OFFERED.value, message_state.c.claim_until < now_us(conn))
         .limit(_BATCH)
         .with_for_update(skip_locked=True)
     ).all()
@@ -128,48 +156,65 @@ def _ring_rests(env: Environment, conn: Connection) -> int:
 def _ring_clocks(env: Environment, conn: Connection) -> int:
     """Statutory clocks ring at their levels and stay open: only what the law names stops them."""
     now = env.now()
-    due = conn.execute(
-        select(clock).where(clock.c.next_ring <= now).limit(_BATCH).with_for_update(skip_locked=True)
-    ).all()
-    for row in due:
-        level = row.rung + 1
-        conn.execute(
-            clock.update()
-            .where(clock.c.message_id == row.message_id, clock.c.clock_id == row.clock_id)
-            .values(rung=level)
-        )
-        subject = f"{row.message_id}/{row.clock_id}"
-        alarms.ring(conn, tenant=row.tenant, code=AlarmCode.CLOCK_RINGS, subject=subject, at=now, level=level)
-        reread_clocks(env, conn, conn.execute(select(message).where(message.c.id == row.message_id)).one())
-    return len(due)
+    due = conn.execute(select(clock.c.message_id, clock.c.clock_id).where(clock.c.next_ring <= now).limit(_BATCH)).all()
+    return sum(_ring_clock(env, conn, row.message_id, row.clock_id, now) for row in due)
 
 
-async def _notice_jump(env: Environment, clocks: _Clocks) -> None:
-    """A wall clock that was set moves run and lease times by the same; statutory clocks stay (decisions 3.12)."""
-    wall, monotonic = time.time_ns() // 1000, time.monotonic()
-    jump = (wall - clocks.wall) - int((monotonic - clocks.monotonic) * _SECOND)
-    clocks.wall, clocks.monotonic = wall, monotonic
-    if abs(jump) < limits.CLOCK_JUMP_S * _SECOND:
+def _ring_clock(env: Environment, conn: Connection, message_id: str, clock_id: str, now: int) -> bool:
+    """Under the message's lock, because its clocks are read anew: an event of the case may come at the same time."""
+    locked_state(conn, message_id)
+    same = and_(clock.c.message_id == message_id, clock.c.clock_id == clock_id)
+    row = conn.execute(select(clock).where(same, clock.c.next_ring <= now)).one_or_none()
+    if row is None:
+        return False
+    level = row.rung + 1
+    conn.execute(clock.update().where(same).values(rung=level))
+    subject = f"{message_id}/{clock_id}"
+    alarms.ring(conn, tenant=row.tenant, code=AlarmCode.CLOCK_RINGS, subject=subject, at=now, level=level)
+    reread_clocks(env, conn, conn.execute(select(message).where(message.c.id == message_id)).one())
+    return True
+
+
+async def _notice_jump(env: Environment, memory: Memory) -> None:
+    """A clock that was set moves run and lease times by the same; statutory clocks stay (decisions 3.12).
+
+    The clock is the store's, as for every lease. How long the question took is no jump.
+    """
+    asked = time.monotonic()
+    wall = await env.store.read(now_us)
+    answered = time.monotonic()
+    seen, passed = memory.wall, answered - memory.monotonic
+    jump = (wall - seen) - int(passed * _SECOND)
+    memory.wall, memory.monotonic = wall, answered
+    if abs(jump) < (limits.CLOCK_JUMP_S + answered - asked) * _SECOND:
         return
-    env.log.warning("clock.jumped", delay_s=jump / _SECOND)
-    await env.store.write(lambda conn: _shift(env, conn, jump), Point.SWEEP)
+    if await env.store.write(lambda conn: make_good(env, conn, seen, jump), Point.SWEEP):
+        env.log.warning("clock.jumped", delay_s=jump / _SECOND)
 
 
-def _shift(env: Environment, conn: Connection, jump: int) -> None:
-    if conn.dialect.name != "postgresql":  # there the database's clock rules, and it did not jump with ours
-        conn.execute(
-            queue_item.update().values(run_at=queue_item.c.run_at + jump, lease_until=queue_item.c.lease_until + jump)
-        )
+def make_good(env: Environment, conn: Connection, seen: int, jump: int) -> bool:
+    """Shift what hangs on the clock, once for all processes: whoever locks the row first does it, the others see it.
+
+    ``seen`` is what the clock said when it was last right. Returns whether it was us.
+    """
+    made = conn.execute(select(log_state.c.shifted_at, log_state.c.shifted_by).with_for_update()).one()
+    tolerance = int(limits.CLOCK_JUMP_S * _SECOND)
+    if made.shifted_at >= seen + jump - tolerance and abs(made.shifted_by - jump) < tolerance:
+        return False
+    conn.execute(
+        queue_item.update().values(run_at=queue_item.c.run_at + jump, lease_until=queue_item.c.lease_until + jump)
+    )
     conn.execute(
         message_state.update()
         .where(message_state.c.claim_until.is_not(None))
         .values(claim_until=message_state.c.claim_until + jump)
     )
     now = env.now()
-    conn.execute(log_state.update().values(wall=now))
+    conn.execute(log_state.update().values(shifted_at=now_us(conn), shifted_by=jump))
     refs: dict[str, str | int] = {"seconds": round(jump / _SECOND)}
     journal.write(conn, journal.Entry(journal.CLOCK_JUMPED, "*", now, "gateway", refs=refs))
     alarms.ring(conn, tenant="*", code=AlarmCode.CLOCK_JUMP, subject="host", at=now)
+    return True
 
 
 def _measure(conn: Connection) -> None:

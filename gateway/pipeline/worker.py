@@ -5,7 +5,6 @@ process begins anything else, so that one poisonous message costs at most itself
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Event, State
 from gateway.domain.message_type import Lane
-from gateway.errors import Disposition, GatewayError
+from gateway.errors import Disposition, GatewayError, StoreError
 from gateway.observability import metrics
+from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.effects import HANDLERS
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.gate import Gate
@@ -28,46 +28,81 @@ from gateway.store.database import locked_state
 from gateway.store.outbox import Item
 
 _BATCH: Final = 10
-_JITTER: Final = 0.2
-_DOUBLINGS_MAX: Final = 32  # far past the longest wait; keeps the power finite
 
 
 @dataclass(slots=True)
 class Incarnation:
-    """This life of this process: the owner of its leases. ``alive`` is false once it lost the right to call out."""
+    """This life of this process: the owner of its leases.
+
+    ``alive`` is false once it lost the right to call out; ``id`` changes when a new life begins. ``working`` holds the
+    queue items it knows to be its own: a heartbeat keeps their leases, and no others, so that what was claimed in a
+    commit of unknown outcome lapses.
+    """
 
     id: str
     gate: Gate = field(default_factory=Gate)
     alive: Callable[[], bool] = lambda: True
+    working: set[int] = field(default_factory=set)
 
 
 async def run_worker(env: Environment, incarnation: Incarnation, lane: Lane, stop: asyncio.Event) -> None:
     """Work through one lane until told to stop; what is begun is finished."""
     while not stop.is_set():
         signal = env.store.watch()
-        items = await _claim(env, incarnation, [lane], suspects=False) if incarnation.alive() else []
-        for item in items:
-            async with incarnation.gate.together():
-                await perform(env, item)
-        if not items:
+        if not await _turn(env, incarnation, [lane], suspects=False):
             await _wait(signal, stop, env.settings.engine.poll_busy_s)
+
+
+async def watch_suspects(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
+    """Run what was in work when some other process died, as soon as it is free, until told to stop."""
+    while not stop.is_set():
+        signal = env.store.watch()
+        await run_suspects(env, incarnation)
+        await _wait(signal, stop, env.settings.engine.poll_busy_s)
 
 
 async def run_suspects(env: Environment, incarnation: Incarnation) -> int:
     """Run what was in work when a process died, one at a time and alone. Returns how many there were."""
     count = 0
-    while items := await _claim(env, incarnation, list(Lane), suspects=True):
-        async with incarnation.gate.alone():
-            await perform(env, items[0])
-        count += 1
+    while done := await _turn(env, incarnation, list(Lane), suspects=True):
+        count += done
     return count
 
 
+async def _turn(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane], *, suspects: bool) -> int:
+    """Claim what is due and perform it. Returns how many; 0 also when the store cannot be used now."""
+    items: list[Item] = []
+    try:
+        if incarnation.alive() and await _due(env, lanes, suspects=suspects):
+            items = await _claim(env, incarnation, lanes, suspects=suspects)
+        incarnation.working.update(item.id for item in items)
+        for item in items:
+            async with incarnation.gate.alone() if suspects else incarnation.gate.together():
+                if not incarnation.alive():  # what is not begun is given back when the lease ends
+                    return 0
+                await perform(env, item)
+            incarnation.working.discard(item.id)
+    except StoreError as error:  # what was begun is found by its lease and attempt, and runs alone
+        env.log.warning("store.unavailable", code=error.code)
+        return 0
+    finally:
+        incarnation.working.difference_update(item.id for item in items)
+    return len(items)
+
+
+async def _due(env: Environment, lanes: Sequence[Lane], *, suspects: bool) -> bool:
+    """Look before claiming: a claim is a commit, and every commit wakes those who look."""
+    names = [lane.value for lane in lanes]
+    return await env.store.read(lambda conn: outbox.due(conn, lanes=names, suspects=suspects))
+
+
 async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane], *, suspects: bool) -> list[Item]:
+    owner = incarnation.id
+
     def work(conn: Connection) -> list[Item]:
         return outbox.claim(
             conn,
-            owner=incarnation.id,
+            owner=owner,
             lanes=[lane.value for lane in lanes],
             limit=_BATCH,
             lease_s=env.settings.engine.lease_s,
@@ -120,13 +155,6 @@ async def _settle(env: Environment, item: Item, error: Exception) -> str:
 
     await env.store.write(work, Point.FAILED, Lane(item.lane))
     return code
-
-
-def backoff_s(env: Environment, attempt: int) -> float:
-    """Doubling from the first to the longest wait, a fifth of jitter either way."""
-    settings = env.settings.engine
-    wait: float = min(settings.backoff_first_s * 2.0 ** min(attempt - 1, _DOUBLINGS_MAX), settings.backoff_max_s)
-    return wait * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  jitter is no secret
 
 
 def give_up(conn: Connection, item_id: int, tenant: str, message_id: str, code: str, now: int) -> None:

@@ -6,10 +6,11 @@ decides and writes. It never sees a driver, never commits, and never waits for a
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Row, Select, text
+from sqlalchemy import Connection, Row, Select, Table, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
@@ -17,6 +18,8 @@ from gateway.store import tables
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+
+_INSERT: Final[dict[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class Store(Protocol):
@@ -61,3 +64,9 @@ def now_us(conn: Connection) -> int:
         query = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
         return int(conn.execute(query).scalar_one())
     return time.time_ns() // 1000
+
+
+def insert_new(conn: Connection, table: Table, values: Mapping[str, Any], keys: Sequence[str]) -> None:
+    """Insert a row unless one with these keys is there. Two at once: the database decides, and nobody fails."""
+    insert = _INSERT[conn.dialect.name](table).values(**values)
+    conn.execute(insert.on_conflict_do_nothing(index_elements=list(keys)))

@@ -3,16 +3,12 @@
 Nothing can be guessed from a key after its message is shredded, and a key never says whose it is to another tenant.
 """
 
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final
 
-from sqlalchemy import Connection, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
+from gateway.store.database import insert_new
 from gateway.store.tables import dedupe, duplicate
-
-_INSERT: Final[dict[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class KeyKind(StrEnum):
@@ -27,9 +23,8 @@ class KeyKind(StrEnum):
 
 def claim(conn: Connection, tenant: str, kind: KeyKind, key: str, message_id: str) -> str:
     """Take the key for this message, or say whose it is already. Two at once: the database decides."""
-    insert = _INSERT[conn.dialect.name](dedupe)
-    values = insert.values(tenant=tenant, kind=kind.value, key=key, message_id=message_id)
-    conn.execute(values.on_conflict_do_nothing(index_elements=["tenant", "kind", "key"]))
+    values = {"tenant": tenant, "kind": kind.value, "key": key, "message_id": message_id}
+    insert_new(conn, dedupe, values, ["tenant", "kind", "key"])
     owner = find(conn, tenant, kind, key)
     return owner or message_id
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
 from gateway.domain.lifecycle import Effect
 from gateway.store.database import now_us
@@ -66,6 +66,22 @@ def enqueue(
         conn.execute(queue_item.insert().values(**values))
 
 
+def due(conn: Connection, *, lanes: Collection[str], suspects: bool) -> bool:
+    """Whether a claim would find something now."""
+    query = select(queue_item.c.id).where(_claimable(now_us(conn), lanes, suspects=suspects)).limit(1)
+    return conn.execute(query).first() is not None
+
+
+def _claimable(now: int, lanes: Collection[str], *, suspects: bool) -> ColumnElement[bool]:
+    return and_(
+        queue_item.c.lane.in_(list(lanes)),
+        queue_item.c.run_at <= now,
+        queue_item.c.lease_owner.is_(None),
+        queue_item.c.parked.is_(None),
+        queue_item.c.suspect == int(suspects),
+    )
+
+
 def claim(
     conn: Connection,
     *,
@@ -75,24 +91,25 @@ def claim(
     lease_s: float,
     suspects: bool,
     closed_partners: Collection[str] = (),
+    only_partner: str | None = None,
 ) -> list[Item]:
-    """Take up to ``limit`` due items of these lanes. Suspects are taken one at a time and never with others."""
+    """Take up to ``limit`` due items of these lanes. Suspects are taken one at a time and never with others.
+
+    ``closed_partners`` have workers of their own, who take theirs by ``only_partner``.
+    """
     now = now_us(conn)
-    due = (
+    chosen = (
         select(queue_item.c.id)
         .where(
-            queue_item.c.lane.in_(list(lanes)),
-            queue_item.c.run_at <= now,
-            queue_item.c.lease_owner.is_(None),
-            queue_item.c.parked.is_(None),
-            queue_item.c.suspect == int(suspects),
+            _claimable(now, lanes, suspects=suspects),
             queue_item.c.partner.not_in(list(closed_partners)),
+            queue_item.c.partner == only_partner if only_partner else true(),
         )
         .order_by(queue_item.c.run_at, queue_item.c.id)
         .limit(1 if suspects else limit)
         .with_for_update(skip_locked=True)
     )
-    ids = [row.id for row in conn.execute(due)]
+    ids = [row.id for row in conn.execute(chosen)]
     if not ids:
         return []
     taken = conn.execute(
@@ -184,11 +201,11 @@ def drop_item(conn: Connection, item_id: int) -> None:
     conn.execute(queue_item.delete().where(queue_item.c.id == item_id))
 
 
-def extend(conn: Connection, owner: str, lease_s: float) -> None:
-    """Heartbeat: move the end of every lease of this incarnation."""
+def extend(conn: Connection, owner: str, items: Collection[int], lease_s: float) -> None:
+    """Heartbeat: move the end of the leases of what this incarnation has in work."""
     conn.execute(
         queue_item.update()
-        .where(queue_item.c.lease_owner == owner)
+        .where(queue_item.c.lease_owner == owner, queue_item.c.id.in_(sorted(items)))
         .values(lease_until=now_us(conn) + int(lease_s * _SECOND_US))
     )
 

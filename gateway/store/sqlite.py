@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway import limits
 from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.message_type import Lane
-from gateway.errors import StoreError, StoreFullError
+from gateway.errors import RowRefusedError, StoreError, StoreFullError
 from gateway.store.database import Work
 
 T = TypeVar("T")
@@ -179,7 +179,7 @@ class SqliteStore:
                 raise
             connection.exec_driver_sql("ROLLBACK TO unit")
             connection.exec_driver_sql("RELEASE unit")
-            unit.resolve(None, error)
+            unit.resolve(None, _refused(error) if isinstance(error, DBAPIError) else error)
             return
         if not in_transaction(connection):
             message = "the transaction was lost"
@@ -244,6 +244,12 @@ def _commit(connection: Connection, points: list[Point]) -> None:
 
 def _is_constraint(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CONSTRAINT
+
+
+def _refused(error: DBAPIError) -> RowRefusedError:
+    failure = RowRefusedError("the database refused a row")
+    failure.__cause__ = error
+    return failure
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -5,7 +5,7 @@ Every table carries the tenant; keys that must be unique start with it, so that 
 Times are UTC microseconds since 1970 as integers: equal on both stores and free of drivers' opinions.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -23,8 +23,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.types import TypeEngine
-
-SCHEMA_VERSION: Final = 1
 
 metadata = MetaData()
 
@@ -111,7 +109,7 @@ payload = Table(
     _id(),
     evidence("tenant", String(7)),
     evidence("message_id", String(36)),
-    evidence("purpose", String(160)),  # part:asice, document:bekymringsmelding.pdf; bound into the seal
+    evidence("purpose", String(216)),  # part:asice, document:bekymringsmelding.pdf; bound into the seal
     evidence("size", BigInteger),  # octets of the sealed record
     evidence("record", LargeBinary, null=True),
     evidence("file", String(256), null=True),  # relative to the payload folder
@@ -139,7 +137,7 @@ document = Table(
     evidence("name", String(200)),
     evidence("media_type", String(128)),
     evidence("size", BigInteger),
-    evidence("purpose", String(160)),
+    evidence("purpose", String(216)),
     evidence("mac", String(64)),  # of its SHA-256 under the tenant's index key: what read-back is held against
     UniqueConstraint("tenant", "message_id", "name", name="uq_document"),
 )
@@ -308,7 +306,6 @@ incarnation = Table(
     evidence("id", String(36), primary_key=True),
     evidence("lock_key", BigInteger),
     evidence("started_at", BigInteger),
-    operational("missed", Integer, server_default="0"),
     operational("ended_at", BigInteger, null=True),
     Column("tenant", String(7), nullable=False, server_default="*", info={"kind": "evidence"}),
 )
@@ -405,8 +402,8 @@ webhook = Table(
     operational("tenant", String(7)),
     operational("url", String(1024)),
     operational("kek_id", String(64)),
-    operational("secret", LargeBinary),  # wrapped
-    operational("failures", Integer, server_default="0"),
+    operational("wrapped", LargeBinary),  # the data key that the secret is sealed under
+    operational("secret", LargeBinary),  # sealed
 )
 
 idempotency = Table(
@@ -420,16 +417,45 @@ idempotency = Table(
     PrimaryKeyConstraint("tenant", "client", "key"),
 )
 
+parcel = Table(
+    "parcel",
+    metadata,
+    _id(),
+    evidence("tenant", String(7)),
+    evidence("message_id", String(36)),
+    evidence("number", Integer),  # 1 for the first road that was chosen; the highest is the one in force
+    evidence("road", String(96)),  # as in config/routes.toml
+    evidence("adapter", String(64)),
+    evidence("recipient", String(64)),  # an organisation or account, never a person
+    evidence("key", String(36)),  # what makes two attempts the same one at the partner
+    evidence("at", BigInteger),
+    UniqueConstraint("message_id", "number", name="uq_parcel_number"),
+    UniqueConstraint("key", name="uq_parcel_key"),
+)
+
+taking = Table(
+    "taking",
+    metadata,
+    _id(),
+    evidence("tenant", String(7)),
+    evidence("message_id", String(36)),
+    evidence("parcel_key", String(36)),
+    evidence("partner_reference", String(128)),
+    evidence("at", BigInteger),
+    UniqueConstraint("parcel_key", "partner_reference", name="uq_taking"),
+    Index("ix_taking_reference", "partner_reference"),
+)
+
 partner = Table(
     "partner",
     metadata,
     operational("name", String(64), primary_key=True),
     operational("tenant", String(7), server_default="*"),
-    operational("window", Integer),
-    operational("in_flight", Integer, server_default="0"),
-    operational("failures", Integer, server_default="0"),
+    operational("window", Integer),  # how many parcels may be under way at once
+    operational("failures", Integer, server_default="0"),  # in a row
+    operational("probes", Integer, server_default="0"),  # failed ones since it is down
     operational("down_until", BigInteger, null=True),
-    operational("reason", String(64), null=True),
+    operational("reason", String(64), null=True),  # a code
 )
 
 tenant_key = Table(
@@ -449,6 +475,6 @@ log_state = Table(
     operational("tenant", String(7), server_default="*"),
     operational("origin", String(128)),
     operational("size", BigInteger),
-    operational("schema_version", Integer),
-    operational("wall", BigInteger),  # wall clock at the last sweep, for jumps
+    operational("shifted_at", BigInteger),  # when a jump of the clock was last made good, by the new clock
+    operational("shifted_by", BigInteger),  # and by how much
 )

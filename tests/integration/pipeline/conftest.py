@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.app import data_dir, environment
+from gateway.app import environment
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import CaseSystemClient
-from gateway.store import migrate
 from gateway.testing.site import Site, make_site
+from tests.postgres import settings_for
 from tests.reports import Sender
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,11 +26,10 @@ def pki_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     )
 
 
-@pytest.fixture
-async def env(pki_site: Site, tmp_path: Path) -> AsyncIterator[Environment]:
-    """Everything a verb needs."""
-    configuration = config.load(pki_site.configuration, {"BUDSTIKKE__DATA_DIR": str(tmp_path / "var")})
-    migrate.create_sqlite(data_dir(configuration), origin="test")
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def env(request: pytest.FixtureRequest, pki_site: Site, tmp_path: Path) -> AsyncIterator[Environment]:
+    """Everything a verb needs, on each store."""
+    configuration = config.load(pki_site.configuration, settings_for(request.param, tmp_path))
     async with environment(configuration) as made:
         yield made
 
