@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from gateway.cli import alarms, clients, keys, messages, service
+from gateway.cli import alarms, clients, keys, messages, service, simulate
 from gateway.errors import ConfigError, GatewayError, RequestError
 
 app = typer.Typer(name="budstikke", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -16,6 +16,7 @@ messages.register(app)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
+app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:
