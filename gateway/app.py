@@ -5,12 +5,13 @@ import os
 import resource
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -43,11 +44,13 @@ from gateway.pipeline.accept import Intake
 from gateway.pipeline.clients import Clients
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.offices import Office, Offices
+from gateway.pipeline.roads import Roads, configured_roads
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
+from gateway.pipeline.traffic import prepare, run_inbound, run_road
 from gateway.pipeline.vault import Vault
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
-from gateway.spi import Adapter, AdapterSpec, Context, Route
+from gateway.spi import Adapter, AdapterSpec, Context
 from gateway.store.database import Store
 from gateway.store.opening import embedded, engine_lock, opened_store
 from gateway.store.payloads import PayloadFolder
@@ -155,6 +158,12 @@ def catalogue_of(configuration: Configuration) -> Catalogue:
     return catalogue
 
 
+def roads_of(configuration: Configuration, types: Catalogue) -> Roads:
+    """The way out as configured, no adapter opened. Raises ConfigError."""
+    settings = configuration.settings
+    return configured_roads(configuration.routes, settings.guards, configuration.hjemler, settings.adapters, types)
+
+
 def adapter_entry_points() -> dict[str, EntryPoint]:
     """Every adapter that is installed, ours and third parties'; only configured ones are ever imported."""
     return {entry.name: entry for entry in entry_points(group=_ADAPTERS)}
@@ -195,6 +204,7 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
             clock=SystemClock(),
             egress=egress,
             log=logging.get(),
+            roads=roads_of(configuration, types),
         )
 
 
@@ -218,8 +228,10 @@ async def running(configuration: Configuration) -> AsyncIterator[Ports]:
             stack.enter_context(engine_lock(data_dir(configuration)))
         env = await stack.enter_async_context(environment(configuration))
         incarnation = await incarnate(env.store)
-        await stack.enter_async_context(engine(env, incarnation))
-        ports = await _listen(stack, configuration, env)
+        session = await stack.enter_async_context(http_session())
+        adapters = await open_adapters(stack, configuration, env, session)
+        await stack.enter_async_context(engine(env, incarnation, adapters))
+        ports = await _listen(stack, configuration, env, session, adapters)
         env.log.info("gateway.ready", incarnation=incarnation.id, mode=configuration.settings.mode)
         yield ports
         env.log.info("gateway.stopping", incarnation=incarnation.id)
@@ -235,8 +247,10 @@ async def incarnate(store: Store) -> Incarnation:
 
 
 @asynccontextmanager
-async def engine(env: Environment, incarnation: Incarnation) -> AsyncIterator[None]:
-    """Workers per lane and the sweeper; first what was in work when the last process died."""
+async def engine(
+    env: Environment, incarnation: Incarnation, adapters: Mapping[str, Adapter] = MappingProxyType({})
+) -> AsyncIterator[None]:
+    """Workers per lane and road, and the sweeper; first what was in work when the last process died."""
     await env.store.write(lambda conn: take_up_orphans(env, conn, owner=incarnation.id), Point.SWEEP)
     await run_suspects(env, incarnation)
     stop = asyncio.Event()
@@ -247,18 +261,30 @@ async def engine(env: Environment, incarnation: Incarnation) -> AsyncIterator[No
             group.create_task(run_worker(env, incarnation, lane, stop))
         group.create_task(watch_suspects(env, incarnation, stop))
         group.create_task(run_sweeper(env, incarnation, stop))
+        for name, adapter in adapters.items():
+            if adapter.outbound is not None:
+                group.create_task(run_road(env, incarnation, name, stop))
+            if adapter.inbound is not None:
+                group.create_task(run_inbound(env, name, adapter.inbound, stop))
         try:
             yield
         finally:
             stop.set()
 
 
-async def _listen(stack: AsyncExitStack, configuration: Configuration, env: Environment) -> Ports:
+async def _listen(
+    stack: AsyncExitStack,
+    configuration: Configuration,
+    env: Environment,
+    session: aiohttp.ClientSession,
+    adapters: Mapping[str, Adapter],
+) -> Ports:
     settings = configuration.settings
-    session = await stack.enter_async_context(http_session())
     verifier = TokenVerifier(settings.issuers, lambda url: fetch(session, url), env.clock)
     clients = Clients(env.store, env.clock)
-    routes = await _adapter_routes(stack, configuration, env, session)
+    facades = [adapter.facade for adapter in adapters.values() if adapter.facade is not None]
+    intake = Intake(env)
+    routes = [route for facade in facades for route in facade.routes(intake)]
     partner = partner_routes(routes, ProducerDoor(verifier, clients, env.clock), settings.intake)
     case = case_system_routes(env, _case_door(verifier, clients, env))
     operations = operations_routes(
@@ -297,18 +323,19 @@ def _tls(configuration: Configuration, listener: config.Listener, name: str) -> 
     return server_context(config.resolve(folder, listener.certificate), config.secret_path(folder, listener.key), roots)
 
 
-async def _adapter_routes(
+async def open_adapters(
     stack: AsyncExitStack, configuration: Configuration, env: Environment, session: aiohttp.ClientSession
-) -> list[Route]:
-    intake = Intake(env)
-    routes: list[Route] = []
+) -> dict[str, Adapter]:
+    """Open what the configuration names, no other (S107); each is closed with ``stack``."""
+    opened: dict[str, Adapter] = {}
     for name in configuration.settings.adapters:
         spec, settings = adapter_settings(configuration, name)
         context = Context(clock=env.clock, session=session, log=_bound(env.log, name))
-        adapter: Adapter = await stack.enter_async_context(spec.open(settings, context))
-        if adapter.facade is not None:
-            routes.extend(adapter.facade.routes(intake))
-    return routes
+        opened[name] = await stack.enter_async_context(spec.open(settings, context))
+        if opened[name].outbound is not None:
+            await prepare(env, name)
+            env.roads.open(name, opened[name])
+    return opened
 
 
 def _bound(log: structlog.stdlib.BoundLogger, adapter: str) -> structlog.stdlib.BoundLogger:

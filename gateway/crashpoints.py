@@ -44,6 +44,8 @@ class Point(StrEnum):
     SENT = "sent"  # outbound: its outcome
     ASK = "ask"  # outbound: the partner is asked
     ASKED = "asked"  # outbound: its answer
+    RECEIPT_IN = "receipt-in"  # outbound: what a partner says became of a parcel
+    WITHDRAW = "withdraw"  # outbound: the case system takes it back
 
 
 Hook = Callable[[Point, Side], None]

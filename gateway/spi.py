@@ -6,11 +6,13 @@ Expected answers of a partner are values (``Outcome``); exceptions are for what 
 as ``Uncertain`` once the first byte has left.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from enum import StrEnum
+from typing import Final, Generic, Protocol, TypeVar
 
 import aiohttp
 import structlog
@@ -24,6 +26,12 @@ from gateway.errors import RequestError as RequestError
 from gateway.errors import UnknownResourceError as UnknownResourceError
 
 # --- What an attempt to send can end in ---------------------------------------------------------------------------
+
+CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""What an outcome's ``code`` looks like: the adapter's own word, never the partner's."""
+
+REFERENCE: Final = re.compile(r"[!-~]{1,128}")
+"""What a partner's reference may look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,10 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A final no."""
+    """A final no. ``proof``: the partner has shown that this road can never deliver it, so another one may be tried."""
 
     code: str
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +139,31 @@ class Accepted:
     repeated: bool
 
 
+async def _nothing() -> None:
+    """For partners that want no acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a partner says became of a parcel: delivered, or refused after all.
+
+    It moves a message only when road, recipient and reference are that message's own (requirement S24). ``key`` is the
+    parcel's, where the partner gives it back: then a receipt fits even if the answer with the reference was lost.
+    ``acknowledge`` tells the partner that it need not come again; called after COMMIT, never before.
+    """
+
+    road: str
+    recipient: str
+    partner_reference: str
+    key: str | None = None
+    refused: Refused | None = None
+    acknowledge: Callable[[], Awaitable[None]] = field(default=_nothing, repr=False)
+
+
 class Inbound(Protocol):
     """A road that is fetched from."""
 
-    def deliveries(self) -> AsyncIterator[Delivery]:
+    def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
         """What waits at the partner, one at a time, for ever."""
         ...
 
@@ -262,6 +292,13 @@ class Intake(Protocol):
         """
         ...
 
+    async def receipt(self, receipt: Receipt) -> bool:
+        """Take a receipt and return after COMMIT: whether it fits a message of ours. Again: the same answer.
+
+        One that does not fit changes nothing and rings; acknowledge it all the same, or it comes for ever.
+        """
+        ...
+
     def municipalities(self) -> Sequence[Municipality]:
         """Every municipality configured here."""
         ...
@@ -325,6 +362,41 @@ class Outbound(Protocol):
         ...
 
 
+async def attempt(outbound: Outbound, parcel: Parcel, failed: Callable[[Exception], None]) -> Outcome:
+    """One attempt as the gateway makes it: what the adapter did not expect counts by whether a byte has left.
+
+    ``failed`` hears of such an exception. Bytes have left when the adapter began to read the parcel's content.
+    """
+    begun = False
+
+    async def watched() -> Stream:
+        nonlocal begun
+        begun = True
+        async for chunk in parcel.content():
+            yield chunk
+
+    try:
+        return await outbound.send(replace(parcel, content=watched))
+    except Exception as error:  # noqa: BLE001  whatever an adapter raises, the rule above decides
+        failed(error)
+        return Uncertain("adapter-failed") if begun else TryLater("adapter-failed")
+
+
+class Directory(Protocol):
+    """Knows the keys of a road's recipients."""
+
+    async def certificate(self, recipient: str) -> str:
+        """The certificate to seal to, PEM. Raises UnknownResourceError when the recipient is not on this road."""
+        ...
+
+
+class Seal(StrEnum):
+    """How a road's parcels are sealed: profiles of ``gateway.crypto``, by name."""
+
+    GATEWAY = "gateway"
+    FIKS = "fiks"
+
+
 # --- The adapter itself -------------------------------------------------------------------------------------------
 
 
@@ -355,11 +427,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A road that is open. Leave out what the partner lacks."""
+    """A road that is open. Leave out what the partner lacks. Who sends needs a directory of keys to seal to."""
 
     inbound: Inbound | None = None
     outbound: Outbound | None = None
     facade: Facade | None = None
+    directory: Directory | None = None
+    seal: Seal = Seal.GATEWAY
 
 
 SettingsT = TypeVar("SettingsT")

@@ -1,8 +1,12 @@
-"""A receive certificate as its senders get it."""
+"""A receive certificate as its senders get it, and as we get another's."""
+
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.crypto.certificate_facts import UNREADABLE
+from gateway.errors import CertificateError
 from gateway.spi import PublicCertificate
 
 
@@ -16,3 +20,16 @@ def published(certificate: x509.Certificate) -> PublicCertificate:
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
     )
+
+
+def recipient_certificate(pem: str, at: datetime) -> x509.Certificate:
+    """Read what a directory gave. Raises CertificateError when it is none, or is not valid at that time."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+    except UNREADABLE as error:
+        msg = "the recipient's certificate cannot be read"
+        raise CertificateError(msg) from error
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        msg = "the recipient's certificate is not valid now"
+        raise CertificateError(msg)
+    return certificate

@@ -41,11 +41,12 @@ class Flow:
         """Whether only probes may go."""
         return self.down_until is not None
 
-    def room(self, under_way: int, now: int) -> int:
-        """How many more may begin now."""
-        if self.down_until is None:
-            return max(0, self.window - under_way)
-        return int(now >= self.down_until and under_way == 0)
+    def room(self, under_way: int, now: int, *, reserved: int = 0) -> int:
+        """How many more may begin now, with ``reserved`` places left to others where the window is wider than that."""
+        if self.down_until is not None:
+            return int(now >= self.down_until and under_way == 0)
+        places = self.window - reserved if self.window > reserved else self.window
+        return max(0, places - under_way)
 
 
 def succeeded(flow: Flow, rules: FlowRules) -> Flow:

@@ -23,6 +23,7 @@ from gateway.errors import StoreFullError, UnknownResourceError
 from gateway.observability import metrics
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.offices import Office
+from gateway.pipeline.receipts_in import take_receipt
 from gateway.pipeline.vault import MessageKey, SealedRecord, Sealing
 from gateway.spi import (
     Accepted,
@@ -32,6 +33,7 @@ from gateway.spi import (
     District,
     HistoryRow,
     Municipality,
+    Receipt,
     ReceiveCertificates,
     Stream,
 )
@@ -73,7 +75,7 @@ class Intake:
             detail = "no child-welfare office is configured at this kommunenummer and bydelsnummer"
             raise UnknownResourceError(detail)
         kind = self._env.types.type(delivery.message_type)
-        self._check_disk(kind.lane)
+        require_room(self._env, kind.lane)
         arrival = await self._stream(delivery, office, kind)
         crashpoint(Point.SPOOL_WRITTEN, Side.AFTER)
         accepted = await self._store.write(lambda conn: self._commit(conn, arrival), Point.ACCEPT, kind.lane)
@@ -84,14 +86,6 @@ class Intake:
         metrics.ACCEPT_SECONDS.labels(kind.lane.value).observe(time.monotonic() - started)
         self._env.log.info("message.accepted", message_id=accepted.id, tenant=str(office.tenant), road=delivery.road)
         return accepted
-
-    def _check_disk(self, lane: Lane) -> None:
-        """Below the floor everything but concern reports waits outside."""
-        if lane is Lane.CONCERN:
-            return
-        if shutil.disk_usage(self._vault.folder.root).free < self._env.settings.intake.disk_floor_bytes:
-            message = "the disk floor is reached"
-            raise StoreFullError(message)
 
     async def _stream(self, delivery: Delivery, office: Office, kind: MessageType) -> _Arrival:
         """Seal each part as it comes; nothing is ever whole in memory, or on disk in the clear."""
@@ -182,6 +176,10 @@ class Intake:
             if record.stored.file is not None:
                 (self._vault.folder.root / record.stored.file).unlink(missing_ok=True)
 
+    async def receipt(self, receipt: Receipt) -> bool:
+        """See ``spi.Intake.receipt``."""
+        return await take_receipt(self._env, receipt)
+
     # --- what such roads ask -------------------------------------------------------------------------------------
 
     def municipalities(self) -> Sequence[Municipality]:
@@ -216,6 +214,15 @@ class Intake:
             detail = "no message of yours has this id"
             raise UnknownResourceError(detail)
         return [HistoryRow(message_id, messages.moment(row.at), row.status, "") for row in rows]
+
+
+def require_room(env: Environment, lane: Lane) -> None:
+    """Below the disk floor everything but concern reports waits outside. Raises StoreFullError."""
+    if lane is Lane.CONCERN:
+        return
+    if shutil.disk_usage(env.vault.folder.root).free < env.settings.intake.disk_floor_bytes:
+        message = "the disk floor is reached"
+        raise StoreFullError(message)
 
 
 def _actor(delivery: Delivery) -> str:

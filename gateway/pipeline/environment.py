@@ -1,7 +1,7 @@
 """What every verb needs, handed in once by ``app.py``: no verb reaches for a global."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
@@ -12,6 +12,7 @@ from gateway.crypto.certificates import TrustPolicy
 from gateway.domain.deadlines import ClockFacts, ClockReading, ClockRule, read_clocks
 from gateway.domain.message_type import MessageType
 from gateway.pipeline.offices import Offices
+from gateway.pipeline.roads import Roads
 from gateway.pipeline.vault import Vault
 from gateway.spi import Clock
 from gateway.store.database import Store
@@ -58,6 +59,7 @@ class Environment:
     clock: Clock
     egress: aiohttp.ClientSession
     log: structlog.stdlib.BoundLogger
+    roads: Roads = field(default_factory=Roads)
 
     def now(self) -> int:
         """Wall time in microseconds since 1970."""

@@ -32,6 +32,20 @@ WARNINGS: Final[dict[str, str]] = {
     "quarantined": "Forseglingen holdt ikke da meldingen kom. En navngitt person har sluppet den fram som den er.",
 }
 
+HOLDS: Final[dict[str, str]] = {
+    "r01-no-legal-basis": "Hjemmel mangler. Oppgi hvilken lov og paragraf som gir adgang til å dele dette.",
+    "r01-no-purpose": "Formålet med delingen mangler. Oppgi det, eller la være å sende.",
+    "r01-unknown-legal-basis": "Hjemmelen er ikke blant dem denne meldingstypen kan sendes med. Avklar den før sending.",
+    "no-road-left": "Ingen vei fram til mottakeren er igjen. Velg en annen måte å levere på.",
+    "no-address": "Mottakeren mangler adressen som denne veien trenger. Rett opp adressen og send på nytt.",
+    "recipient-unknown": "Mottakeren finnes ikke på denne veien. Finn riktig enhet før sending.",
+    "no-signing-key": "Kontoret har ingen signeringsnøkkel her. Be driftsansvarlig legge den inn.",
+    "cannot-seal": "Forsendelsen kunne ikke forsegles til mottakeren. Kontroller mottakerens sertifikat.",
+    "cannot-ask": "Det er uvisst om forsendelsen kom fram, og mottakeren kan ikke spørres. Ta kontakt med mottakeren.",
+    "partner-refused": "Mottakeren tok ikke imot forsendelsen. Finn ut hvorfor før noe sendes på nytt.",
+}
+"""Why a message that goes out is held, by its cause."""
+
 STATES: Final[dict[str, str]] = {
     "RECEIVED": "Mottatt, åpnes",
     "READY": "Klar for fagsystemet",

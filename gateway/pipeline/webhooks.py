@@ -11,7 +11,7 @@ import hmac
 import json
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 import uuid_utils
@@ -131,20 +131,33 @@ async def ring_one(env: Environment, hook: StoredWebhook, bell: Bell) -> None:
 
 def _require_usable(env: Environment, url: str) -> None:
     """https, a host, nothing hidden in it. Loopback over http only where the mode allows trying things out."""
-    parts = urlsplit(url)
-    trying = (
-        env.settings.mode != "production" and parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
-    )
-    if len(url) > URL_CHARS_MAX or not (parts.scheme == "https" or trying) or not parts.hostname or parts.username:
+    parts = _split(url)
+    trying = env.settings.mode != "production" and parts is not None and _on_loopback(parts)
+    if parts is None or not (parts.scheme == "https" or trying) or not parts.hostname or "@" in parts.netloc:
         detail = "the address must be https://host/path without user name, at most 1024 characters"
         raise MalformedRequestError(detail)
+
+
+def _split(url: str) -> SplitResult | None:
+    """The address taken apart; None for what is too long, holds blanks or controls, or is none at all."""
+    if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _on_loopback(parts: SplitResult) -> bool:
+    return parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
 
 
 def _secret(text: str) -> bytes:
     """``whsec_`` and base64 of 24 to 64 octets."""
     try:
         secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
+    except (binascii.Error, ValueError):  # ValueError: text that is not ASCII
         secret = b""
     if not text.startswith(SECRET_PREFIX) or not _SECRET_BYTES_MIN <= len(secret) <= _SECRET_BYTES_MAX:
         detail = "secret must be whsec_ and the base64 of 24 to 64 random octets"

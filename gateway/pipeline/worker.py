@@ -92,8 +92,13 @@ async def _turn(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane
 
 async def _due(env: Environment, lanes: Sequence[Lane], *, suspects: bool) -> bool:
     """Look before claiming: a claim is a commit, and every commit wakes those who look."""
-    names = [lane.value for lane in lanes]
-    return await env.store.read(lambda conn: outbox.due(conn, lanes=names, suspects=suspects))
+    names, closed = [lane.value for lane in lanes], _closed(env, suspects=suspects)
+    return await env.store.read(lambda conn: outbox.due(conn, lanes=names, suspects=suspects, closed_partners=closed))
+
+
+def _closed(env: Environment, *, suspects: bool) -> Sequence[str]:
+    """Partners whose calls have workers of their own (``pipeline.traffic``); their suspects run here, and call nobody."""
+    return () if suspects else env.roads.names()
 
 
 async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane], *, suspects: bool) -> list[Item]:
@@ -107,6 +112,7 @@ async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lan
             limit=_BATCH,
             lease_s=env.settings.engine.lease_s,
             suspects=suspects,
+            closed_partners=_closed(env, suspects=suspects),
         )
 
     lane = Lane.CONCERN if Lane.CONCERN in lanes else Lane.ORDINARY

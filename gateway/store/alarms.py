@@ -28,6 +28,8 @@ class AlarmCode(StrEnum):
     CLOCK_RINGS = "clock-rings"
     EFFECT_PARKED = "effect-parked"
     OUTBOUND_HELD = "outbound-held"
+    PARTNER_DOWN = "partner-down"
+    RECEIPT_MISMATCH = "receipt-mismatch"
     WEBHOOK_FAILING = "webhook-failing"
     CLOCK_JUMP = "clock-jump"
     DISK_FLOOR = "disk-floor"

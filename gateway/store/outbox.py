@@ -66,19 +66,34 @@ def enqueue(
         conn.execute(queue_item.insert().values(**values))
 
 
-def due(conn: Connection, *, lanes: Collection[str], suspects: bool) -> bool:
+def due(
+    conn: Connection,
+    *,
+    lanes: Collection[str],
+    suspects: bool,
+    closed_partners: Collection[str] = (),
+    only_partner: str | None = None,
+) -> bool:
     """Whether a claim would find something now."""
-    query = select(queue_item.c.id).where(_claimable(now_us(conn), lanes, suspects=suspects)).limit(1)
-    return conn.execute(query).first() is not None
+    found = _claimable(now_us(conn), lanes, suspects, closed_partners, only_partner)
+    return conn.execute(select(queue_item.c.id).where(found).limit(1)).first() is not None
 
 
-def _claimable(now: int, lanes: Collection[str], *, suspects: bool) -> ColumnElement[bool]:
+def _claimable(
+    now: int,
+    lanes: Collection[str],
+    suspects: bool,  # noqa: FBT001  between two callers of this module
+    closed_partners: Collection[str],
+    only_partner: str | None,
+) -> ColumnElement[bool]:
     return and_(
         queue_item.c.lane.in_(list(lanes)),
         queue_item.c.run_at <= now,
         queue_item.c.lease_owner.is_(None),
         queue_item.c.parked.is_(None),
         queue_item.c.suspect == int(suspects),
+        queue_item.c.partner.not_in(list(closed_partners)),
+        queue_item.c.partner == only_partner if only_partner is not None else true(),
     )
 
 
@@ -100,11 +115,7 @@ def claim(
     now = now_us(conn)
     chosen = (
         select(queue_item.c.id)
-        .where(
-            _claimable(now, lanes, suspects=suspects),
-            queue_item.c.partner.not_in(list(closed_partners)),
-            queue_item.c.partner == only_partner if only_partner else true(),
-        )
+        .where(_claimable(now, lanes, suspects, closed_partners, only_partner))
         .order_by(queue_item.c.run_at, queue_item.c.id)
         .limit(1 if suspects else limit)
         .with_for_update(skip_locked=True)

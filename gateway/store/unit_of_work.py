@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from gateway.domain.lifecycle import FROM_OUTSIDE, INBOUND, OUTBOUND, Effect, Event, State, Table, advance, find
 from gateway.errors import ConflictError
-from gateway.store import alarms, dedupe, journal, outbox
+from gateway.store import alarms, dedupe, journal, outbox, parcels
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
 from gateway.store.tables import message, message_state
@@ -30,7 +30,12 @@ _ALARMS: Final[dict[Event, AlarmCode]] = {
 _DECIDED: Final = {State.CONFIRMED: Effect.RECEIPT_POSITIVE, State.REFUSED: Effect.RECEIPT_NEGATIVE}
 """A decision on the first one decides its duplicates: their receipts are owed in the same transaction."""
 
-_CLOSED_BY_PROGRESS: Final = (AlarmCode.RESTS_TOO_LONG, AlarmCode.QUARANTINED, AlarmCode.REJECTED)
+_CLOSED_BY_PROGRESS: Final = (
+    AlarmCode.RESTS_TOO_LONG,
+    AlarmCode.QUARANTINED,
+    AlarmCode.REJECTED,
+    AlarmCode.OUTBOUND_HELD,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def _move(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
 
 
 def _owe(conn: Connection, row: Row[Any], effects: tuple[Effect, ...], generation: int, happening: Happening) -> None:
-    road = conn.execute(select(message.c.road).where(message.c.id == row.message_id)).scalar_one()
+    road = parcels.partner_of(conn, row.message_id)
     for effect in effects:
         if effect is Effect.ALARM:
             code = _ALARMS[happening.event]

@@ -6,6 +6,7 @@ It writes files only; the gateway is started on them as an operator would start 
 import secrets
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,7 +69,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_site(folder: Path, *, defaults: Path, issuer: str, jwks_uri: str, lines: str = "", sections: str = "") -> Site:
+def make_site(
+    folder: Path,
+    *,
+    defaults: Path,
+    issuer: str,
+    jwks_uri: str,
+    lines: str = "",
+    sections: str = "",
+    adapters: Sequence[str] = ("fiks",),
+) -> Site:
     """Write an installation.
 
     ``defaults`` is the folder of shipped configuration; ``lines`` are further top-level lines of ``gateway.toml``,
@@ -92,7 +102,9 @@ def make_site(folder: Path, *, defaults: Path, issuer: str, jwks_uri: str, lines
         case_system_port=free_port(),
         operations_port=free_port(),
     )
-    site.configuration.write_text(_gateway_toml(site, issuer, jwks_uri, lines, sections), encoding="utf-8")
+    site.configuration.write_text(
+        _gateway_toml(site, issuer, jwks_uri, f"adapters = {list(adapters)}\n{lines}", sections), encoding="utf-8"
+    )
     (folder / "tenants" / f"{KOMMUNENUMMER}.toml").write_text(_TENANT, encoding="utf-8")
     return site
 
@@ -102,6 +114,7 @@ def write_keys(folder: Path) -> Pki:
     folder.mkdir(mode=0o700, parents=True)
     pki = Pki()
     pki.tls_server().write_pem(folder / "tls.pem")
+    pki.organisation(ORGANISATION, "Bergen kommune").write_pem(folder / "signing.pem")
     receive_key("Mottak").write_pem(folder / "receive.pem")
     receive_key("Utskrift").write_pem(folder / "print.pem")
     (folder / "kek").touch(mode=0o600)
@@ -121,7 +134,6 @@ def _gateway_toml(site: Site, issuer: str, jwks_uri: str, lines: str, sections: 
     return f"""\
 mode = "demo"
 data_dir = "var"
-adapters = ["fiks"]
 {lines}
 {listeners}
 [[issuers]]
@@ -143,6 +155,7 @@ fiks_org_id = "{FIKS_ORG_ID}"
 key_encryption_key = "file:keys/kek"
 receive_keys = [{{ key = "file:keys/receive.pem" }}]
 print_key = {{ key = "file:keys/print.pem" }}
+signing_key = {{ key = "file:keys/signing.pem" }}
 [[bydeler]]
 nummer = "{BYDELSNUMMER}"
 navn = "Bergenhus"

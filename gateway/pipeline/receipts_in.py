@@ -1,0 +1,103 @@
+"""A partner's receipt: it moves a message only when road, recipient and reference are that message's own (S24).
+
+Safe to repeat: the same receipt again finds the message where it left it. One that fits nothing changes nothing and rings.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection
+
+from gateway.crashpoints import Point
+from gateway.domain.lifecycle import Event, State
+from gateway.pipeline import flow
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.send import another_road
+from gateway.spi import CODE, REFERENCE, Receipt
+from gateway.store import alarms, journal, messages, parcels, unit_of_work
+from gateway.store.alarms import AlarmCode
+from gateway.store.database import locked_state
+from gateway.store.parcels import StoredParcel
+from gateway.store.tables import message
+
+_AGAIN: Final = frozenset({(State.DELIVERED, True), (State.HELD, False)})
+"""Where a message rests after a receipt of this kind, delivered or not: the same one again is harmless."""
+
+
+async def take_receipt(env: Environment, receipt: Receipt) -> bool:
+    """See ``spi.Intake.receipt``."""
+    fits = await env.store.write(lambda conn: _take(env, conn, receipt), Point.RECEIPT_IN)
+    env.log.info("receipt.came", road=receipt.road, code="fits" if fits else "mismatch")
+    return fits
+
+
+def _take(env: Environment, conn: Connection, receipt: Receipt) -> bool:
+    found = _candidate(conn, receipt)
+    if found is None or not _fits(conn, found, receipt):
+        subject = found.message_id if found is not None else f"road/{receipt.road}"[:128]
+        tenant = found.tenant if found is not None else "*"
+        alarms.ring(conn, tenant=tenant, code=AlarmCode.RECEIPT_MISMATCH, subject=subject, at=env.now())
+        return False
+    parcels.take(conn, found, receipt.partner_reference, env.now())
+    if env.roads.find(found.adapter) is not None:
+        flow.greet(env, conn, found.adapter)
+    _apply(env, conn, found, receipt)
+    return True
+
+
+def _candidate(conn: Connection, receipt: Receipt) -> StoredParcel | None:
+    if receipt.key is not None:
+        return parcels.by_key(conn, receipt.key)
+    found = parcels.by_reference(conn, receipt.road, receipt.partner_reference)
+    return found[0] if len(found) == 1 else None
+
+
+def _fits(conn: Connection, found: StoredParcel, receipt: Receipt) -> bool:
+    """Every field is the parcel's own. Without a known reference, the key alone says which parcel is meant."""
+    if (found.adapter, found.recipient) != (receipt.road, receipt.recipient):
+        return False
+    known = parcels.references(conn, found.key)
+    if not known:
+        return found.key == receipt.key and REFERENCE.fullmatch(receipt.partner_reference) is not None
+    return receipt.partner_reference in known
+
+
+def _apply(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> None:
+    now = env.now()
+    row = locked_state(conn, found.message_id)
+    if row is None:
+        return
+    in_force = parcels.all_of(conn, found.message_id)[-1]
+    event = _event(env, conn, found, receipt)
+    if (receipt.refused is not None and in_force != found) or not unit_of_work.legal(row, event):
+        _late(env, conn, found, receipt, State(row.state))
+        return
+    refs: dict[str, str | int] = {"road": found.road}
+    if receipt.refused is not None and CODE.fullmatch(receipt.refused.code):
+        refs["answer"] = receipt.refused.code
+    cause = event.value if event is Event.PARTNER_REFUSED else None
+    happening = unit_of_work.Happening(event, found.adapter, now, cause, refs)
+    moved = unit_of_work.move(conn, found.message_id, happening)
+    if event is Event.RECEIPT_CAME:
+        messages.add_receipt(conn, found.tenant, found.message_id, "application", "delivered", now, moved.journal_id)
+        if in_force != found and parcels.may_have_left(conn, found.message_id):  # it may arrive over two roads
+            alarms.ring(conn, tenant=found.tenant, code=AlarmCode.LATE_EVENT, subject=found.message_id, at=now)
+
+
+def _event(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> Event:
+    if receipt.refused is None:
+        return Event.RECEIPT_CAME
+    kind = conn.execute(message.select().where(message.c.id == found.message_id)).one().type
+    another = receipt.refused.proof and another_road(env, conn, found.message_id, kind)
+    return Event.ROAD_CLOSED if another else Event.PARTNER_REFUSED
+
+
+def _late(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt, state: State) -> None:
+    """No row for it: the same one again is nothing; any other is journalled, and rings where two sides disagree."""
+    delivered = receipt.refused is None
+    if (state, delivered) in _AGAIN:
+        return
+    refs: dict[str, str | int] = {"event": "receipt-came" if delivered else "receipt-refused", "state": state.value}
+    entry = journal.Entry(journal.LATE, found.tenant, env.now(), found.adapter, message_id=found.message_id, refs=refs)
+    journal.write(conn, entry)
+    if (state, delivered) in {(State.WITHDRAWN, True), (State.DELIVERED, False)}:
+        alarms.ring(conn, tenant=found.tenant, code=AlarmCode.LATE_EVENT, subject=found.message_id, at=env.now())

@@ -1,0 +1,119 @@
+"""The roads out of this installation: which are configured for a type, under which rules, and which are open now."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from gateway.config import Hjemmel
+from gateway.domain.guards import GUARDS, LegalBasis
+from gateway.domain.message_type import Direction, MessageType
+from gateway.domain.routing import LOOPBACK, Road
+from gateway.errors import ConfigError
+from gateway.spi import Adapter, Directory, Outbound, Seal
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoad:
+    """An adapter that sends, opened."""
+
+    adapter: str
+    outbound: Outbound
+    directory: Directory | None
+    seal: Seal
+
+
+@dataclass(frozen=True, slots=True)
+class Roads:
+    """What is configured, and the adapters as they are opened and closed."""
+
+    routes: Mapping[str, tuple[Road, ...]] = field(default_factory=dict)
+    guards: tuple[str, ...] = ()
+    bases: Mapping[str, LegalBasis] = field(default_factory=dict)
+    _open: dict[str, OpenRoad] = field(default_factory=dict, repr=False)
+
+    def open(self, name: str, adapter: Adapter) -> None:
+        """An adapter of this name is ready to send."""
+        if adapter.outbound is not None:
+            self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal)
+
+    def names(self) -> tuple[str, ...]:
+        """The adapters that send now."""
+        return tuple(self._open)
+
+    def find(self, adapter: str) -> OpenRoad | None:
+        """The open road of this adapter."""
+        return self._open.get(adapter)
+
+    def roads_of(self, message_type: str) -> tuple[Road, ...]:
+        """The ordered roads of a message type; empty when it cannot be sent from here."""
+        return self.routes.get(message_type, ())
+
+    def bases_of(self, kind: MessageType) -> tuple[LegalBasis, ...]:
+        """What a type may be sent under."""
+        return tuple(self.bases[name] for name in kind.hjemmel if name in self.bases)
+
+
+class KnownTypes(Protocol):
+    """The catalogue, as far as the routes need it."""
+
+    def types(self) -> Iterable[MessageType]:
+        """All types."""
+        ...
+
+
+def configured_roads(
+    routes: Mapping[str, tuple[str, ...]],
+    guards: tuple[str, ...],
+    hjemler: Mapping[str, Hjemmel],
+    adapters: Iterable[str],
+    types: KnownTypes,
+) -> Roads:
+    """What the configuration says of the way out. Raises ConfigError naming every fault.
+
+    Without any guard the road ``loopback`` alone is allowed (decisions 6.9). A route over it may stand there although
+    the adapter is not listed: then there is no such road, as in production.
+    """
+    faults = [f"guards: there is no rule {name}" for name in guards if name not in GUARDS]
+    sendable = {kind.key for kind in types.types() if kind.direction is Direction.OUT}
+    found: dict[str, tuple[Road, ...]] = {}
+    opened = frozenset(adapters)
+    for key, texts in routes.items():
+        if key not in sendable:
+            faults.append(f"routes.toml: {key}: no message type that goes out has this name and version")
+        roads = [Road.parse(text) for text in texts]
+        good = [road for road in roads if road is not None]
+        if len(good) != len(roads) or len(set(good)) != len(good):
+            faults.append(f"routes.toml: {key}: a road is an adapter, or adapter:orgnr|kontoId|herId, each once")
+        faults.extend(_faults(key, good, opened, guarded=bool(guards)))
+        found[key] = tuple(road for road in good if road.adapter in opened)
+    bases: dict[str, LegalBasis] = {}
+    for name, hjemmel in hjemler.items():
+        basis = _basis(name, hjemmel, faults)
+        if basis is not None:
+            bases[name] = basis
+    if faults:
+        raise ConfigError(*faults)
+    return Roads(found, guards, bases)
+
+
+def _faults(key: str, roads: Iterable[Road], opened: frozenset[str], *, guarded: bool) -> list[str]:
+    away = [road for road in roads if road.adapter != LOOPBACK]
+    faults = [
+        f"routes.toml: {key}: {road.adapter} is not among adapters" for road in away if road.adapter not in opened
+    ]
+    if not guarded:
+        faults += [f"guards: empty, which allows loopback alone, but {key} goes over {road}" for road in away]
+    return faults
+
+
+def _basis(name: str, hjemmel: Hjemmel, faults: list[str]) -> LegalBasis | None:
+    if hjemmel.kode is None:
+        return None
+    try:
+        begin = date.fromisoformat(hjemmel.gyldig_fra)
+        end = date.fromisoformat(hjemmel.gyldig_til) if hjemmel.gyldig_til else date.max
+    except ValueError:
+        faults.append(f"hjemler.toml: {name}: gyldig_fra and gyldig_til are dates like 2023-01-01")
+        return None
+    return LegalBasis(hjemmel.kode, hjemmel.paragraf.removeprefix("§").strip(), begin, end)

@@ -1,0 +1,136 @@
+"""A parcel is sealed once: signed by the office, encrypted for the recipient, stored. Every attempt sends these bytes."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from gateway.crashpoints import Point
+from gateway.crypto.asice import ContainerWriter
+from gateway.crypto.at_rest import plaintext_size
+from gateway.crypto.cms import EnvelopeWriter
+from gateway.crypto.profiles import FIKS_ENVELOPE, GATEWAY_ENVELOPE, EnvelopeProfile
+from gateway.crypto.published import recipient_certificate
+from gateway.domain.message_type import Lane
+from gateway.domain.routing import LOOPBACK
+from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError, UnknownResourceError
+from gateway.pipeline.envelope import ENVELOPE_FILE
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.outgoing import Outgoing
+from gateway.pipeline.roads import OpenRoad
+from gateway.pipeline.vault import SealedRecord
+from gateway.spi import Parcel, Seal, Stream
+from gateway.store import messages, payloads
+from gateway.store.outbox import Item
+from gateway.store.parcels import StoredParcel
+from gateway.store.payloads import StoredRecord
+
+NO_SIGNING_KEY: Final = "no-signing-key"
+CANNOT_SEAL: Final = "cannot-seal"
+RECIPIENT_UNKNOWN: Final = "recipient-unknown"
+"""Why a message is held before it is sealed; texts stand in ``texts.HOLDS``."""
+
+_PROFILES: Final[dict[Seal, EnvelopeProfile]] = {Seal.GATEWAY: GATEWAY_ENVELOPE, Seal.FIKS: FIKS_ENVELOPE}
+
+
+async def sealed_parcel(
+    env: Environment, item: Item, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
+) -> Parcel:
+    """The parcel to send, sealed now if it was not before.
+
+    Raises PolicyError whose text is a cause of ``texts.HOLDS``; StoreError, and whatever a directory raises.
+    """
+    stored = await env.store.read(lambda conn: payloads.find(conn, item.message_id, chosen.purpose))
+    if stored is None:
+        certificate = await _certificate(env, outgoing, road, chosen)
+        rows = await env.store.read(lambda conn: _documents(conn, item.message_id))
+        try:
+            record = await asyncio.to_thread(_seal, env, outgoing, rows, certificate, road.seal, chosen.purpose)
+        except ConfigError as error:
+            raise PolicyError(NO_SIGNING_KEY) from error
+        except (TrustError, ContentError) as error:
+            raise PolicyError(CANNOT_SEAL) from error
+        stored = await env.store.write(
+            lambda conn: _keep(conn, outgoing, chosen, record.stored), Point.SEALED, Lane(item.lane)
+        )
+    return _parcel(env, outgoing, chosen, stored)
+
+
+async def known_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Parcel:
+    """The parcel as it was sealed. Raises StoreError when it was never."""
+    stored = await env.store.read(lambda conn: payloads.find(conn, outgoing.row.id, chosen.purpose))
+    if stored is None:
+        message = "the parcel was never sealed"
+        raise StoreError(message)
+    return _parcel(env, outgoing, chosen, stored)
+
+
+def _parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord) -> Parcel:
+    async def content() -> Stream:
+        pieces = env.vault.pieces(outgoing.key, chosen.purpose, stored)
+        while piece := await asyncio.to_thread(_next, pieces):
+            yield piece
+
+    return Parcel(
+        key=chosen.key,
+        message_type=outgoing.row.type,
+        recipient=chosen.recipient,
+        size_bytes=plaintext_size(stored.size),
+        content=content,
+    )
+
+
+def _next(pieces: Iterator[bytes]) -> bytes:
+    return next(pieces, b"")
+
+
+async def _certificate(env: Environment, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel) -> Any:
+    if chosen.adapter == LOOPBACK:
+        return env.offices.of(outgoing.row.tenant).receive.decryption_keys()[0].certificate
+    if road.directory is None:
+        raise PolicyError(RECIPIENT_UNKNOWN)
+    try:
+        pem = await road.directory.certificate(chosen.recipient)
+        return recipient_certificate(pem, env.clock.now())
+    except UnknownResourceError as error:
+        raise PolicyError(RECIPIENT_UNKNOWN) from error
+    except TrustError as error:
+        raise PolicyError(CANNOT_SEAL) from error
+
+
+def _documents(conn: Connection, message_id: str) -> list[tuple[str, str, StoredRecord]]:
+    stored = payloads.all_of(conn, message_id, "document:")
+    return [(row.name, row.media_type, stored[row.purpose]) for row in messages.documents(conn, message_id)]
+
+
+def _seal(
+    env: Environment,
+    outgoing: Outgoing,
+    documents: list[tuple[str, str, StoredRecord]],
+    certificate: Any,
+    seal: Seal,
+    purpose: str,
+) -> SealedRecord:
+    """Container in envelope in record, in constant memory. Blocks; for a worker thread."""
+    signing = env.offices.of(outgoing.row.tenant).receive.signing_key()
+    sealing = env.vault.sealing(outgoing.key, purpose)
+    try:
+        envelope = EnvelopeWriter(certificate, _PROFILES[seal], sealing.update)
+        container = ContainerWriter(envelope.write, signing, at=env.clock.now())
+        container.add(ENVELOPE_FILE, "application/json", [outgoing.raw])
+        for name, media_type, stored in documents:
+            container.add(name, media_type, env.vault.pieces(outgoing.key, f"document:{name}", stored))
+        container.close()
+        envelope.close()
+        sealing.finish()
+        return sealing.store()
+    except BaseException:
+        sealing.writer.discard()
+        raise
+
+
+def _keep(conn: Connection, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord) -> StoredRecord:
+    """The first sealing stays: another one would be another parcel under the same key."""
+    payloads.insert(conn, outgoing.row.tenant, outgoing.row.id, chosen.purpose, stored)
+    return payloads.find(conn, outgoing.row.id, chosen.purpose) or stored

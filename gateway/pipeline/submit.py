@@ -1,0 +1,266 @@
+"""A case system sends something out: streamed, sealed and committed before it is told that we have it.
+
+Safe to repeat: the same Idempotency-Key or meldingId with the same content is the same message.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import Connection
+
+from gateway import limits
+from gateway.crashpoints import Point, Side, crashpoint
+from gateway.domain.lifecycle import Effect, State
+from gateway.domain.message_type import Direction, MessageType
+from gateway.errors import MalformedRequestError, RequestError, SchemaError, TooLargeError, UnknownResourceError
+from gateway.pipeline.accept import require_room
+from gateway.pipeline.envelope import Melding, Vedlegg, read_envelope
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
+from gateway.pipeline.outgoing import MELDING
+from gateway.pipeline.validate import read_json
+from gateway.pipeline.vault import MessageKey, SealedRecord, Sealing
+from gateway.spi import Part, Stream
+from gateway.store import idempotency, journal, messages, payloads, unit_of_work
+from gateway.store.payloads import WrappedKey
+
+ANY_DOCUMENT = "*"
+_CAME_BY = "case-system"
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """Everything the commit needs; made before the transaction begins."""
+
+    message_id: str
+    client: CaseSystemClient
+    melding: Melding
+    kind: MessageType
+    key: MessageKey
+    wrapped: WrappedKey
+    envelope: SealedRecord
+    documents: tuple[tuple[Vedlegg, SealedRecord], ...]
+    keys: tuple[str, ...]
+    content: str
+    at: int
+
+
+async def submit(env: Environment, client: CaseSystemClient, key: str, parts: AsyncIterator[Part]) -> str:
+    """Take a message to be sent; returns its id after COMMIT. ``key`` is the request's Idempotency-Key.
+
+    The first part is the envelope, the others are its documents by file name. Raises MalformedRequestError,
+    UnknownResourceError for an office that is not the client's, UnknownMessageTypeError, SchemaError, TooLargeError,
+    ConflictError ``idempotency-conflict``, StoreError.
+    """
+    raw = await _envelope(parts)
+    melding = read_envelope(raw)
+    if melding.tenant not in client.tenants:
+        raise UnknownResourceError(NO_SUCH)
+    kind = _kind(env, melding)
+    require_room(env, kind.lane)
+    submission = await _seal(env, client, key, raw, melding, kind, parts)
+    crashpoint(Point.SPOOL_WRITTEN, Side.AFTER)
+    try:
+        message_id = await env.store.write(lambda conn: _commit(env, conn, submission), Point.SUBMIT, kind.lane)
+    except RequestError:
+        await asyncio.to_thread(_forget, env, submission)
+        raise
+    if message_id != submission.message_id:
+        await asyncio.to_thread(_forget, env, submission)
+    env.log.info("message.submitted", message_id=message_id, tenant=melding.tenant, client=client.id)
+    return message_id
+
+
+async def _envelope(parts: AsyncIterator[Part]) -> bytes:
+    part = await anext(parts, None)
+    if part is None or part.name != MELDING:
+        detail = f"the first part is {MELDING}, the envelope as JSON; the documents follow"
+        raise MalformedRequestError(detail)
+    raw = bytearray()
+    async for chunk in part.stream:
+        raw += chunk
+        if len(raw) > limits.REQUEST_JSON_BYTES_MAX:
+            message = "the envelope is too large"
+            raise TooLargeError(message)
+    return bytes(raw)
+
+
+def _kind(env: Environment, melding: Melding) -> MessageType:
+    kind = env.types.type(melding.type_key)
+    if kind.direction is not Direction.OUT:
+        detail = "melding.meldingstype: this type comes in, it is not sent"
+        raise MalformedRequestError(detail)
+    if not env.roads.roads_of(kind.key):
+        detail = "melding.meldingstype: no road is configured for this type here"
+        raise MalformedRequestError(detail, code="no-road")
+    names = {document.filnavn for document in melding.vedlegg}
+    if ANY_DOCUMENT not in kind.documents and names != set(kind.documents):
+        detail = "melding.vedlegg: the documents of this type are " + ", ".join(kind.documents)
+        raise MalformedRequestError(detail)
+    return kind
+
+
+async def _seal(
+    env: Environment,
+    client: CaseSystemClient,
+    key: str,
+    raw: bytes,
+    melding: Melding,
+    kind: MessageType,
+    parts: AsyncIterator[Part],
+) -> _Submission:
+    """Seal each document as it comes; nothing is ever whole in memory but the envelope and a document with a schema."""
+    message_id = str(uuid_utils.uuid7())
+    message_key, wrapped = env.vault.new_key(melding.tenant, message_id)
+    sealings: list[Sealing] = []
+    try:
+        documents = await _documents(env, message_key, melding, kind, parts, sealings)
+        envelope = env.vault.sealing(message_key, MELDING)
+        sealings.append(envelope)
+        envelope.update(raw)
+        envelope.finish()
+        records = [await asyncio.to_thread(sealing.store) for sealing in sealings]
+    except BaseException:
+        for sealing in sealings:
+            sealing.writer.discard()
+        raise
+    return _Submission(
+        message_id=message_id,
+        client=client,
+        melding=melding,
+        kind=kind,
+        key=message_key,
+        wrapped=wrapped,
+        envelope=records[-1],
+        documents=tuple(zip(documents, records[:-1], strict=True)),
+        keys=_keys(env, client, melding, key),
+        content=_content(env, melding.tenant, records),
+        at=env.now(),
+    )
+
+
+def _keys(env: Environment, client: CaseSystemClient, melding: Melding, key: str) -> tuple[str, ...]:
+    """The request's key, and the message's own: both scoped by client, none readable."""
+    given = {"key": key, "melding-id": f"{melding.avsender.orgnr}/{melding.melding_id}"}
+    return tuple(
+        env.vault.mac(melding.tenant, "idempotency", f"{kind}\x00{client.id}\x00{value}".encode())
+        for kind, value in given.items()
+    )
+
+
+def _content(env: Environment, tenant: str, records: Sequence[SealedRecord]) -> str:
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda one: one.purpose):
+        digest.update(hashlib.sha256(record.purpose.encode()).digest() + record.digest)
+    return env.vault.mac(tenant, "idempotency-content", digest.digest())
+
+
+async def _documents(
+    env: Environment,
+    key: MessageKey,
+    melding: Melding,
+    kind: MessageType,
+    parts: AsyncIterator[Part],
+    sealings: list[Sealing],
+) -> list[Vedlegg]:
+    """The documents in the order they came: each one that the envelope names, once, and no other."""
+    awaited = {document.filnavn: document for document in melding.vedlegg}
+    found: list[Vedlegg] = []
+    async for part in parts:
+        document = awaited.pop(part.name, None)
+        if document is None:
+            detail = "a part is doubled, or melding.vedlegg does not name it"
+            raise MalformedRequestError(detail)
+        sealing = env.vault.sealing(key, f"document:{document.filnavn}")
+        sealings.append(sealing)
+        await _pour(env, kind, document, part.stream, sealing)
+        found.append(document)
+    if awaited:
+        detail = f"melding.vedlegg: {len(awaited)} of the documents are missing in the request"
+        raise MalformedRequestError(detail)
+    return found
+
+
+async def _pour(env: Environment, kind: MessageType, document: Vedlegg, stream: Stream, sealing: Sealing) -> None:
+    read = bytearray() if document.filnavn == kind.schema_document else None
+    async for chunk in stream:
+        sealing.update(chunk)
+        if read is not None:
+            read += chunk
+            if len(read) > limits.JSON_VALIDATED_BYTES_MAX:
+                message = "a document with a schema is too large"
+                raise TooLargeError(message)
+    sealing.finish()
+    if document.storrelse is not None and document.storrelse != sealing.size:
+        detail = "melding.vedlegg: a document is not as large as storrelse says"
+        raise MalformedRequestError(detail)
+    if read is not None:
+        reading = read_json(bytes(read))
+        if reading.warnings or env.types.flaws(kind.key, reading.document):
+            message = "a document does not follow the schema of its type"
+            raise SchemaError(message)
+
+
+def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
+    tenant, message_id = sent.melding.tenant, sent.message_id
+    owner = idempotency.claim(conn, tenant, sent.client.id, sent.keys, sent.content, message_id)
+    if owner != message_id:
+        entry = journal.Entry(journal.REPEATED, tenant, sent.at, sent.client.id, message_id=owner)
+        journal.write(conn, entry)
+        return owner
+    unit_of_work.create(conn, _message(sent), State.ACCEPTED, Effect.CHECK_GUARDS, sent.at)
+    payloads.insert_key(conn, tenant, message_id, sent.wrapped)
+    records = [sent.envelope, *(record for _, record in sent.documents)]
+    for record in records:
+        payloads.insert(conn, tenant, message_id, record.purpose, record.stored)
+    messages.replace_documents(conn, message_id, [_document(env, sent, *pair) for pair in sent.documents])
+    refs: dict[str, str | int] = {
+        "type": sent.kind.key,
+        "documents": len(sent.documents),
+        "size": sum(record.size for record in records),
+    }
+    commit = {record.purpose: journal.commitment(sent.key.salt, record.digest) for record in records}
+    entry = journal.Entry(
+        journal.SUBMITTED, tenant, sent.at, sent.client.id, message_id=message_id, refs=refs, commit=commit
+    )
+    journal.write(conn, entry)
+    return message_id
+
+
+def _message(sent: _Submission) -> dict[str, Any]:
+    return {
+        "id": sent.message_id,
+        "tenant": sent.melding.tenant,
+        "direction": Direction.OUT.value,
+        "road": _CAME_BY,
+        "sender": sent.client.id,
+        "sender_organisation": sent.melding.avsender.orgnr,
+        "client": sent.client.id,
+        "recipient": sent.melding.mottaker.orgnr,
+        "type": sent.kind.key,
+        "lane": sent.kind.lane.value,
+        "remote_id": sent.melding.melding_id,
+        "arrived_at": sent.at,
+    }
+
+
+def _document(env: Environment, sent: _Submission, document: Vedlegg, record: SealedRecord) -> dict[str, Any]:
+    return {
+        "tenant": sent.melding.tenant,
+        "message_id": sent.message_id,
+        "name": document.filnavn,
+        "media_type": document.mime_type,
+        "size": record.size,
+        "purpose": record.purpose,
+        "mac": env.vault.mac(sent.melding.tenant, "document", record.digest),
+    }
+
+
+def _forget(env: Environment, sent: _Submission) -> None:
+    for record in (sent.envelope, *(record for _, record in sent.documents)):
+        if record.stored.file is not None:
+            (env.vault.folder.root / record.stored.file).unlink(missing_ok=True)

@@ -1,0 +1,146 @@
+"""The workers of the roads: each partner has its own, as wide as its window, so that a silent one holds nobody up.
+
+They do not pass the gate of the suspects: a call may hang, and what waits for it would hold every lane. Suspects are
+sealed alone by the lanes' workers and call nobody.
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from sqlalchemy import Connection
+
+from gateway import limits
+from gateway.crashpoints import Point
+from gateway.domain.message_type import Lane
+from gateway.errors import GatewayError, StoreError
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.worker import Incarnation, perform
+from gateway.spi import Delivery, Inbound, Receipt
+from gateway.store import outbox, partners
+from gateway.store.outbox import Item
+
+_LANES: Final = (Lane.CONCERN, Lane.ORDINARY)
+
+
+async def prepare(env: Environment, adapter: str) -> None:
+    """A partner's row, before its road is used."""
+    first = env.settings.flow.window_first
+    await env.store.write(lambda conn: partners.ensure(conn, adapter, first), Point.ADMIN)
+
+
+async def run_road(env: Environment, incarnation: Incarnation, adapter: str, stop: asyncio.Event) -> None:
+    """Make one partner's calls until told to stop; then what is begun gets a while to finish.
+
+    A call that is cut then has no known end: it is taken up again at the next start.
+    """
+    running: set[asyncio.Task[None]] = set()
+    while not stop.is_set():
+        signal = env.store.watch()
+        items = await _claim(env, incarnation, adapter)
+        incarnation.working.update(item.id for item in items)
+        running |= {asyncio.create_task(_perform(env, incarnation, item)) for item in items}
+        if not items:
+            await _wait(env, signal, stop, running)
+        running = {task for task in running if not task.done()}
+    if running:
+        _, late = await asyncio.wait(running, timeout=limits.SHUTDOWN_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> list[Item]:
+    """As much as the window has room for, concern reports first. Looks before it claims: every commit wakes others."""
+    owner, lease_s = incarnation.id, env.settings.engine.lease_s
+
+    def work(conn: Connection) -> list[Item]:
+        partners.lock(conn, adapter)
+        taken: list[Item] = []
+        for lane in _LANES:
+            taken += outbox.claim(
+                conn,
+                owner=owner,
+                lanes=[lane.value],
+                limit=_room(env, conn, adapter, lane),
+                lease_s=lease_s,
+                suspects=False,
+                only_partner=adapter,
+            )
+        return taken
+
+    try:
+        if incarnation.alive() and await env.store.read(lambda conn: _may_claim(env, conn, adapter)):
+            return await env.store.write(work, Point.CLAIM_WORK)
+    except StoreError as error:
+        env.log.warning("store.unavailable", code=error.code, partner=adapter)
+    return []
+
+
+def _may_claim(env: Environment, conn: Connection, adapter: str) -> bool:
+    return any(
+        _room(env, conn, adapter, lane) > 0
+        and outbox.due(conn, lanes=[lane.value], suspects=False, only_partner=adapter)
+        for lane in _LANES
+    )
+
+
+def _room(env: Environment, conn: Connection, adapter: str, lane: Lane) -> int:
+    """The last place of a window is for concern reports alone."""
+    flow, under_way = partners.find(conn, adapter), partners.under_way(conn, adapter)
+    return flow.room(under_way, env.now(), reserved=0 if lane is Lane.CONCERN else 1)
+
+
+async def _perform(env: Environment, incarnation: Incarnation, item: Item) -> None:
+    try:
+        if incarnation.alive():
+            await perform(env, item)
+    except StoreError as error:  # its lease ends, and its attempt has no end: it is taken up by that
+        env.log.warning("store.unavailable", message_id=item.message_id, code=error.code)
+    finally:
+        incarnation.working.discard(item.id)
+
+
+async def _wait(env: Environment, signal: asyncio.Event, stop: asyncio.Event, running: set[asyncio.Task[None]]) -> None:
+    waits = [asyncio.ensure_future(signal.wait()), asyncio.ensure_future(stop.wait())]
+    try:
+        timeout = env.settings.engine.poll_busy_s
+        await asyncio.wait([*waits, *running], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def run_inbound(env: Environment, adapter: str, inbound: Inbound, stop: asyncio.Event) -> None:
+    """Take what a road brings until told to stop. What fails is given back and comes again."""
+    intake = Intake(env)
+    while not stop.is_set():
+        fetching = asyncio.create_task(_fetch(env, intake, adapter, inbound))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in (fetching, stopping):
+            task.cancel()
+        await asyncio.gather(fetching, stopping, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), env.settings.engine.poll_idle_s)
+
+
+async def _fetch(env: Environment, intake: Intake, adapter: str, inbound: Inbound) -> None:
+    try:
+        async for brought in inbound.deliveries():
+            await _take(env, intake, brought)
+    except Exception as error:  # an adapter's: it is opened again after a while
+        env.log.warning("inbound.failed", adapter=adapter, exc_info=error)
+
+
+async def _take(env: Environment, intake: Intake, brought: Delivery | Receipt) -> None:
+    if isinstance(brought, Receipt):
+        await intake.receipt(brought)
+        await brought.acknowledge()
+        return
+    try:
+        await intake.accept(brought)
+    except GatewayError as error:
+        env.log.warning("delivery.refused", road=brought.road, code=error.code)
+        await brought.give_back()

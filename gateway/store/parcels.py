@@ -1,0 +1,139 @@
+"""Parcels on their way out: which road and recipient, what the partner called them, and whether any may have left."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from gateway.domain.lifecycle import Effect, Event
+from gateway.store.database import insert_new, now_us
+from gateway.store.outbox import ENDED
+from gateway.store.tables import attempt, journal, message, parcel, queue_item, taking
+
+NOTHING_LEFT: Final = frozenset({"not-taken", "refused", "guards-stopped", "not-sealed", "overtaken", "not-called"})
+"""First words of an attempt's code that prove that the partner has nothing of it."""
+
+_PROOFS: Final = frozenset({Event.NOT_TAKEN, Event.PARTNER_REFUSED, Event.ROAD_CLOSED})
+_SECOND_US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParcel:
+    """One road's share of a message; ``key`` is the same for every attempt on it."""
+
+    tenant: str
+    message_id: str
+    number: int
+    road: str
+    adapter: str
+    recipient: str
+    key: str
+
+    @property
+    def purpose(self) -> str:
+        """The name that its sealed bytes are stored under."""
+        return f"parcel:{self.road}"
+
+
+def add(conn: Connection, new: StoredParcel, at: int) -> None:
+    """Choose a road for a message."""
+    conn.execute(parcel.insert().values(**asdict(new), at=at))
+
+
+def all_of(conn: Connection, message_id: str) -> list[StoredParcel]:
+    """Every road that was chosen, the first first; the last one is in force."""
+    return _found(conn, parcel.c.message_id == message_id)
+
+
+def by_key(conn: Connection, key: str) -> StoredParcel | None:
+    """The parcel of this key."""
+    return next(iter(_found(conn, parcel.c.key == key)), None)
+
+
+def by_reference(conn: Connection, adapter: str, reference: str) -> list[StoredParcel]:
+    """The parcels that this partner has called so; more than one is its mistake."""
+    keys = select(taking.c.parcel_key).where(taking.c.partner_reference == reference)
+    return [found for found in _found(conn, parcel.c.key.in_(keys)) if found.adapter == adapter]
+
+
+def take(conn: Connection, taken: StoredParcel, reference: str, at: int) -> None:
+    """Keep what the partner called it when it took it."""
+    values = {
+        "tenant": taken.tenant,
+        "message_id": taken.message_id,
+        "parcel_key": taken.key,
+        "partner_reference": reference,
+        "at": at,
+    }
+    insert_new(conn, taking, values, ["parcel_key", "partner_reference"])
+
+
+def references(conn: Connection, key: str) -> frozenset[str]:
+    """What the partner has called it."""
+    query = select(taking.c.partner_reference).where(taking.c.parcel_key == key)
+    return frozenset(conn.execute(query).scalars())
+
+
+def partner_of(conn: Connection, message_id: str) -> str:
+    """The adapter whose calls a message waits for now; of what comes in, the road it came by."""
+    chosen = select(parcel.c.adapter).where(parcel.c.message_id == message_id).order_by(parcel.c.number.desc()).limit(1)
+    arrived = select(message.c.road).where(message.c.id == message_id)
+    return str(conn.execute(chosen).scalar_one_or_none() or conn.execute(arrived).scalar_one())
+
+
+def may_have_left(
+    conn: Connection, message_id: str, *, but: tuple[int, int] | None = None, trust_person: bool = False
+) -> bool:
+    """Whether some attempt to send began and was not answered by a proven no.
+
+    ``but``: generation and number of the attempt that asks and has called nobody yet. ``trust_person``: what a person
+    released after the partner could not be asked counts as decided.
+    """
+    query = select(attempt).where(attempt.c.message_id == message_id, attempt.c.effect == Effect.SEND.value)
+    proven_before = _proven_before(conn, message_id, trust_person=trust_person)
+    open_attempts: dict[tuple[int, int], bool] = {}
+    for row in conn.execute(query.order_by(attempt.c.id)):
+        if (row.generation, row.number) == but or row.generation < proven_before:
+            continue
+        nothing = row.phase == ENDED and str(row.code).partition(":")[0] in NOTHING_LEFT
+        open_attempts[row.generation, row.number] = not nothing
+    return any(open_attempts.values())
+
+
+def _proven_before(conn: Connection, message_id: str, *, trust_person: bool) -> int:
+    """The generation that began with a proof, of the partner or on a person's word: older attempts left nothing."""
+    proofs = {event.value for event in _PROOFS} | ({Event.CANNOT_ASK.value} if trust_person else set())
+    rows = conn.execute(
+        select(journal.c.entry).where(journal.c.message_id == message_id, journal.c.event.in_(sorted(proofs)))
+    )
+    return max((int(json.loads(row.entry)["refs"]["generation"]) for row in rows), default=0)
+
+
+def delay_send(conn: Connection, message_id: str, generation: int, delay_s: float) -> None:
+    """Let an owed attempt wait."""
+    conn.execute(
+        queue_item.update()
+        .where(
+            queue_item.c.message_id == message_id,
+            queue_item.c.effect == Effect.SEND.value,
+            queue_item.c.generation == generation,
+        )
+        .values(run_at=now_us(conn) + int(delay_s * _SECOND_US))
+    )
+
+
+def attempts(conn: Connection, message_id: str) -> int:
+    """How often sending was begun, in all."""
+    begun = select(attempt.c.id).where(
+        attempt.c.message_id == message_id, attempt.c.effect == Effect.SEND.value, attempt.c.phase != ENDED
+    )
+    return len(conn.execute(begun).all())
+
+
+def _found(conn: Connection, condition: ColumnElement[bool]) -> list[StoredParcel]:
+    rows = conn.execute(select(parcel).where(condition).order_by(parcel.c.number))
+    return [
+        StoredParcel(row.tenant, row.message_id, row.number, row.road, row.adapter, row.recipient, row.key)
+        for row in rows
+    ]
