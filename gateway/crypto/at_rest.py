@@ -139,13 +139,14 @@ class RecordReader(io.RawIOBase):
     """A record as a read-only, seekable file of its plaintext; only verified octets come out.
 
     ``size`` is the plaintext's length in octets. The last chunk is opened first, so that a record cut at a chunk's border
-    gives nothing at all. Reads are never short except at the end. Every method may raise DecryptionError.
+    gives nothing at all. Reads are never short except at the end. Every method may raise DecryptionError. Closing it
+    closes its source.
     """
 
     def __init__(self, secret: bytes, key_id: bytes, name: RecordName, source: BinaryIO, stored_size: int) -> None:
         super().__init__()
+        self._source = source  # first of all: whatever fails below, close() finds it
         self.size = plaintext_size(stored_size)
-        self._source = source
         self._start = source.tell()
         header = self._stored(0, _HEADER.size)
         version, found_id, _, _ = _HEADER.unpack(header)
@@ -201,6 +202,12 @@ class RecordReader(io.RawIOBase):
             done += len(piece)
             self._position += len(piece)
         return done
+
+    @override
+    def close(self) -> None:
+        if not self.closed:
+            self._source.close()
+        super().close()
 
     def pieces(self) -> Iterator[bytes]:
         """Give the plaintext from here to the end, a chunk at a time."""

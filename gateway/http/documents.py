@@ -18,11 +18,22 @@ _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{
 
 
 async def serve(request: web.Request, document: DocumentBytes) -> web.StreamResponse:
-    """Send the document or the range of it that was asked for.
+    """Send the document or the range of it that was asked for, and close it.
 
     Raises MalformedRequestError (416) for a range outside it. A client that takes nothing for a minute is cut.
     """
-    start, stop = _asked(request.headers.get("Range"), document.size)
+    with closing(document.reader):
+        start, stop = _asked(request.headers.get("Range"), document.size)
+        response = _begun(document, start, stop)
+        await response.prepare(request)
+        pieces = document.pieces(start, stop)
+        while piece := await asyncio.to_thread(_next, pieces):
+            await _write(request, response, piece)
+    await response.write_eof()
+    return response
+
+
+def _begun(document: DocumentBytes, start: int, stop: int) -> web.StreamResponse:
     media_type = document.media_type if _MEDIA_TYPE.fullmatch(document.media_type) else "application/octet-stream"
     headers = {
         "Content-Type": media_type,
@@ -35,12 +46,6 @@ async def serve(request: web.Request, document: DocumentBytes) -> web.StreamResp
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{document.size}"
     response = web.StreamResponse(status=200 if whole else 206, headers=headers)
     response.content_length = stop - start
-    await response.prepare(request)
-    with closing(document.reader):
-        pieces = document.pieces(start, stop)
-        while piece := await asyncio.to_thread(_next, pieces):
-            await _write(request, response, piece)
-    await response.write_eof()
     return response
 
 

@@ -5,7 +5,6 @@ the address. Here it is stored sealed, under a data key that the office's key wr
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -144,9 +143,10 @@ def _split(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        return parts if parts.port != 0 else None
+        named = parts.port != 0
     except ValueError:
         return None
+    return parts if named else None
 
 
 def _on_loopback(parts: SplitResult) -> bool:
@@ -157,7 +157,7 @@ def _secret(text: str) -> bytes:
     """``whsec_`` and base64 of 24 to 64 octets."""
     try:
         secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):  # ValueError: text that is not ASCII
+    except ValueError:  # not base64, or not ASCII
         secret = b""
     if not text.startswith(SECRET_PREFIX) or not _SECRET_BYTES_MIN <= len(secret) <= _SECRET_BYTES_MAX:
         detail = "secret must be whsec_ and the base64 of 24 to 64 random octets"
