@@ -19,6 +19,7 @@ from gateway.http.admission import Admission
 from gateway.http.authentication import CaseSystemDoor
 from gateway.http.description import description_route
 from gateway.http.documents import serve
+from gateway.http.outgoing import OutgoingApi
 from gateway.http.problems import Problem
 from gateway.http.server import HttpRoute
 from gateway.http.webhooks import WebhookApi
@@ -40,7 +41,7 @@ Verb = Callable[[web.Request, CaseSystemClient], Awaitable[web.StreamResponse]]
 
 def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute]:
     """Every route of the case systems' listener, each behind the door and within the client's places."""
-    api, bells = CaseSystemApi(env), WebhookApi(env)
+    api, bells, out = CaseSystemApi(env), WebhookApi(env), OutgoingApi(env)
     admission = Admission(
         concurrent_max=limits.CASE_SYSTEM_REQUESTS_MAX, per_client_max=limits.CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX
     )
@@ -56,6 +57,7 @@ def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute
     return [
         description_route(BASE),
         mounted("GET", "/messages", api.messages),
+        mounted("POST", "/messages", out.submit),
         mounted("POST", "/messages/claim", api.claim),
         mounted("POST", "/messages/confirm", api.confirm_batch),
         mounted("GET", "/messages/{id}", api.head),
@@ -63,6 +65,7 @@ def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute
         mounted("POST", "/messages/{id}/confirm", api.confirm),
         mounted("POST", "/messages/{id}/reject", api.reject),
         mounted("POST", "/messages/{id}/events", api.event),
+        mounted("POST", "/messages/{id}/withdraw", out.withdraw),
         mounted("GET", "/messages/{id}/receipts", api.receipts),
         mounted("GET", "/events", api.events),
         mounted("GET", "/clocks", api.clocks),
