@@ -4,7 +4,7 @@ What ``make demo`` shows and what the crash tests judge is this same cast; only 
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,13 @@ class Cast:
 
 
 @asynccontextmanager
-async def assembled(folder: Path, *, lines: str = "", sections: str = "") -> AsyncIterator[Cast]:
-    """Set everybody up on a fresh folder; the gateway is prepared but not started."""
+async def assembled(
+    folder: Path, *, lines: str = "", sections: str = "", environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Cast]:
+    """Set everybody up on a fresh folder; the gateway is prepared but not started.
+
+    ``environment`` names a store that is made already; without it a fresh SQLite file is made.
+    """
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     site = make_site(
@@ -54,10 +59,11 @@ async def assembled(folder: Path, *, lines: str = "", sections: str = "") -> Asy
         lines=lines,
         sections=sections,
     )
-    gateway = GatewayProcess(site, folder / "gateway.log")
+    gateway = GatewayProcess(site, folder / "gateway.log", environment or {})
     key = read_key(KeyFile(site.sender_pem))
     issuer = TokenIssuer(f"{base}/", _registered(key))
-    await gateway.command("migrate", "--create")
+    if environment is None:
+        await gateway.command("migrate", "--create")
     credentials = await _register(gateway, site)
     trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=site.ca))
     async with issuer.serve(port=port), aiohttp.ClientSession(connector=trust) as session:

@@ -7,7 +7,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +21,12 @@ _POLL_S: Final = 0.02
 
 
 class GatewayProcess:
-    """One gateway on a site. ``log`` takes its output; ``entry`` is how it is started (a test arms crash points so)."""
+    """One gateway on a site. ``log`` takes its output; ``environment`` is laid over its configuration."""
 
-    def __init__(self, site: Site, log: Path, entry: Sequence[str] = ("-m", "gateway")) -> None:
+    def __init__(self, site: Site, log: Path, environment: Mapping[str, str]) -> None:
         self.site = site
+        self.environment = dict(environment)
         self._log = log
-        self._entry = tuple(entry)
         self._process: asyncio.subprocess.Process | None = None
 
     async def command(self, *arguments: str) -> Any:
@@ -35,24 +35,24 @@ class GatewayProcess:
             *(sys.executable, "-m", "gateway", *arguments, "--config", str(self.site.configuration), "--json"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=os.environ | self.environment,
         )
         out, err = await process.communicate()
         if process.returncode != 0:
             raise PartnerUnavailableError(err.decode().strip() or f"exit code {process.returncode}")
         return json.loads(out)
 
-    async def start(self, *, entry: Sequence[str] | None = None, ready: bool = True) -> float:
+    async def start(self) -> float:
         """Start it; returns the seconds until it was ready. Raises PartnerUnavailableError when it never is."""
         started = time.monotonic()
         with self._log.open("ab") as out:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *(entry or self._entry), "run", "--config", str(self.site.configuration)),
+                *(sys.executable, "-m", "gateway", "run", "--config", str(self.site.configuration)),
                 stdout=out,
                 stderr=out,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | self.environment | {"PYTHONUNBUFFERED": "1"},
             )
-        if ready:
-            await self.ready()
+        await self.ready()
         return time.monotonic() - started
 
     async def ready(self) -> None:

@@ -71,7 +71,7 @@ def become(arguments: list[str]) -> None:
 def serve() -> None:
     """Start many gateways quickly: import once, then fork one per line of standard input.
 
-    A line is JSON ``{"crash": [mark, point, side, nth], "arguments": [...], "log": path}``; the answer is its process id.
+    A line is JSON ``{"crash": [mark, point, side, nth], "arguments": [...], "log": path, "environment": {}}``; the answer is its process id.
     The children are whole processes with signals, descriptors and locks of their own; only the imports are shared.
     """
     importlib.import_module("gateway.cli")
@@ -91,6 +91,7 @@ def _child(order: dict[str, Any]) -> NoReturn:
         os.dup2(log, stream)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
+    os.environ.update(order["environment"])
     code = 0
     try:
         arm(*order["crash"])

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from gateway.demo.process import GatewayProcess
 from gateway.errors import PartnerError
 from gateway.simulators.produsent import Answer
 from gateway.simulators.sample import Form, Office, make_report
-from gateway.testing.site import KOMMUNENUMMER, Site
+from gateway.testing.site import KOMMUNENUMMER
 
 NOTHING = ("", "", "", "")
 
@@ -31,11 +31,13 @@ class Forge:
         self._process = process
         self._lock = asyncio.Lock()
 
-    async def make(self, arguments: Sequence[str], log: Path, crash: Sequence[str] = NOTHING) -> int:
+    async def make(
+        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str], crash: Sequence[str] = NOTHING
+    ) -> int:
         """One process running ``budstikke ARGUMENTS``; gives its id."""
         assert self._process.stdin
         assert self._process.stdout
-        order = {"crash": list(crash), "arguments": list(arguments), "log": str(log)}
+        order = {"crash": crash, "arguments": arguments, "log": str(log), "environment": dict(environment)}
         async with self._lock:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             await self._process.stdin.drain()
@@ -59,8 +61,8 @@ async def forge() -> AsyncIterator[Forge]:
 class ForkedGateway(GatewayProcess):
     """The same gateway, started by forking."""
 
-    def __init__(self, site: Site, log: Path, forge: Forge) -> None:
-        super().__init__(site, log)
+    def __init__(self, like: GatewayProcess, log: Path, forge: Forge) -> None:
+        super().__init__(like.site, log, like.environment)
         self._forge = forge
         self._forked: int | None = None
 
@@ -68,14 +70,16 @@ class ForkedGateway(GatewayProcess):
         """Start it with a crash point armed; seconds until ready."""
         started = time.monotonic()
         arguments = ["run", "--config", str(self.site.configuration)]
-        self._forked = await self._forge.make(arguments, self._log, crash)
+        self._forked = await self._forge.make(arguments, self._log, self.environment, crash)
         if ready:
             await self.ready()
         return time.monotonic() - started
 
     async def once(self, arguments: Sequence[str], crash: Sequence[str]) -> int:
         """A command of the command line beside the gateway, armed; gives its process id."""
-        return await self._forge.make([*arguments, "--config", str(self.site.configuration)], self._log, crash)
+        return await self._forge.make(
+            [*arguments, "--config", str(self.site.configuration)], self._log, self.environment, crash
+        )
 
     @property
     def running(self) -> bool:

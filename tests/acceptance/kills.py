@@ -6,6 +6,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.demo.cast import Cast, assembled
 from gateway.simulators.ledger import Verdict, judge
 from gateway.simulators.produsent import Answer
 from tests.acceptance.harness import ForkedGateway, forge, send, told
+from tests.postgres import settings_for
 
 SECTIONS = "[engine]\nlease_s = 2\nbackoff_first_s = 0.2\nbackoff_max_s = 1\npoll_busy_s = 0.2\nsweep_s = 0.2\n"
 LIFE_S = (0.02, 0.7)  # from before it listens to well into its work
@@ -38,12 +40,12 @@ class Outcome:
         )
 
 
-async def run(folder: Path, count: int, seed: int, *, lines: str = "", sections: str = SECTIONS) -> Outcome:
+async def run(folder: Path, count: int, seed: int, environment: Mapping[str, str] | None = None) -> Outcome:
     """Kill ``count`` times, let it finish, judge."""
     chance = random.Random(seed)
     started = time.monotonic()
-    async with forge() as forks, assembled(folder, lines=lines, sections=sections) as cast:
-        gateway = ForkedGateway(cast.site, folder / "gateway.log", forks)
+    async with forge() as forks, assembled(folder, sections=SECTIONS, environment=environment) as cast:
+        gateway = ForkedGateway(cast.gateway, folder / "gateway.log", forks)
         sink = asyncio.create_task(cast.case_system.run_until(lambda: False))
         room = asyncio.Semaphore(AT_ONCE)
         sending = [asyncio.create_task(_send(cast, number, room)) for number in range(count)]
@@ -68,10 +70,12 @@ async def _send(cast: Cast, number: int, room: asyncio.Semaphore) -> Answer | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     order = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="budstikke-kills-") as name:
-        outcome = asyncio.run(run(Path(name), order.count, order.seed))
+        environment = None if order.store == "sqlite" else settings_for(order.store, Path(name) / "store")
+        outcome = asyncio.run(run(Path(name), order.count, order.seed, environment))
     print(outcome.line())
     sys.exit(0 if outcome.verdict.holds else 1)
 

@@ -9,6 +9,7 @@ from gateway.crashpoints import Point, Side
 from gateway.demo.cast import assembled
 from gateway.simulators.ledger import judge
 from tests.acceptance.harness import ForkedGateway, forge, marked, send, told
+from tests.postgres import settings_for
 
 BOTH = (Side.BEFORE, Side.AFTER)
 SECTIONS = "[engine]\nlease_s = 2\nbackoff_first_s = 0.2\nbackoff_max_s = 1\npoll_busy_s = 0.2\nsweep_s = 0.2\n"
@@ -40,9 +41,11 @@ ON_THE_WAY = [
 @pytest.mark.timeout(170)
 @pytest.mark.proves("promise-1")
 @pytest.mark.proves("promise-2")
-async def test_a_kill_at_every_point_of_the_way_loses_doubles_and_misreports_nothing(tmp_path: Path):
-    async with forge() as forks, assembled(tmp_path, sections=SECTIONS) as cast:
-        gateway = ForkedGateway(cast.site, tmp_path / "gateway.log", forks)
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+async def test_a_kill_at_every_point_of_the_way_loses_doubles_and_misreports_nothing(tmp_path: Path, store: str):
+    environment = settings_for(store, tmp_path / "store")
+    async with forge() as forks, assembled(tmp_path, sections=SECTIONS, environment=environment) as cast:
+        gateway = ForkedGateway(cast.gateway, tmp_path / "gateway.log", forks)
         sink = asyncio.create_task(cast.case_system.run_until(lambda: False))
         sending = []
         for number, (point, side, passage) in enumerate(ON_THE_WAY):

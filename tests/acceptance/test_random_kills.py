@@ -1,0 +1,23 @@
+"""Two hundred kills at random moments on each store; ``make kills N=1000`` for more."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.kills import run
+from tests.postgres import settings_for
+
+COUNT = int(os.environ.get("BUDSTIKKE_KILLS", "200"))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.proves("promise-1")
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+async def test_kills_at_random_moments_lose_double_and_misreport_nothing(tmp_path: Path, store: str):
+    seed = random.SystemRandom().randrange(1_000_000)
+    outcome = await run(tmp_path, COUNT, seed, settings_for(store, tmp_path / "store"))
+    print(outcome.line())
+    assert len(outcome.verdict.accepted) == COUNT, outcome.line()
+    assert outcome.verdict.holds, outcome.verdict
