@@ -9,6 +9,11 @@ def row_id() -> sa.Column[int]:
     return sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True)
 
 
+def of_message() -> tuple[sa.Column[int], sa.Column[str], sa.Column[str]]:
+    """How every row that hangs on a message begins."""
+    return row_id(), text("tenant", 7), text("message_id", 36)
+
+
 def text(name: str, length: int, *, null: bool = False, default: str | None = None) -> sa.Column[str]:
     """A bounded text."""
     return sa.Column(name, sa.String(length), nullable=null, server_default=default)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.store.migrations.columns import big, index_where, integer, key, long_text, octets, row_id, text
+from gateway.store.migrations.columns import big, index_where, integer, key, long_text, octets, of_message, row_id, text
 
 revision = "0001"
 down_revision = None
@@ -56,18 +56,14 @@ def _messages() -> None:
     index_where("ix_state_claim", "message_state", ["claim_until"], "claim_until IS NOT NULL")
     op.create_table(
         "header",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("name", 128),
         text("value", 512),
         sa.UniqueConstraint("tenant", "message_id", "name", name="uq_header"),
     )
     op.create_table(
         "document",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("name", 200),
         text("media_type", 128),
         big("size"),
@@ -77,9 +73,7 @@ def _messages() -> None:
     )
     op.create_table(
         "warning",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("code", 64),
         text("detail", 256),
         sa.UniqueConstraint("tenant", "message_id", "code", "detail", name="uq_warning"),
@@ -98,18 +92,14 @@ def _told() -> None:
     """What was told of it, and to us."""
     op.create_table(
         "history",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         big("at"),
         text("status", 32),
         sa.UniqueConstraint("tenant", "message_id", "status", name="uq_history"),
     )
     op.create_table(
         "receipt",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("kind", 16),
         text("value", 32),
         big("at"),
@@ -118,14 +108,21 @@ def _told() -> None:
     )
     op.create_table(
         "case_event",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("type", 64),
         big("at"),
         text("client", 64),
         sa.UniqueConstraint("tenant", "message_id", "type", "at", name="uq_case_event"),
     )
+    op.create_table(
+        "note",
+        *of_message(),
+        big("at"),
+        text("actor", 64),
+        text("kind", 24),
+        octets("sealed"),
+    )
+    op.create_index("ix_note", "note", ["message_id"])
 
 
 def _content() -> None:
@@ -140,9 +137,7 @@ def _content() -> None:
     )
     op.create_table(
         "payload",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("purpose", 216),
         big("size"),
         octets("record", null=True),
@@ -226,9 +221,7 @@ def _engine() -> None:
     """Owed effects and who works on them."""
     op.create_table(
         "queue_item",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("effect", 24),
         integer("generation"),
         text("lane", 16),
@@ -245,9 +238,7 @@ def _engine() -> None:
     op.create_index("ix_queue_run", "queue_item", ["lane", "run_at"])
     op.create_table(
         "attempt",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("effect", 24),
         integer("generation"),
         integer("number"),
@@ -277,9 +268,7 @@ def _engine() -> None:
     )
     op.create_table(
         "parcel",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         integer("number"),
         text("road", 96),
         text("adapter", 64),
@@ -291,9 +280,7 @@ def _engine() -> None:
     )
     op.create_table(
         "taking",
-        row_id(),
-        text("tenant", 7),
-        text("message_id", 36),
+        *of_message(),
         text("parcel_key", 36),
         text("partner_reference", 128),
         big("at"),
