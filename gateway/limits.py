@@ -66,6 +66,10 @@ LEASE_S_MAX: Final = 3600
 LONG_POLL_S_MAX: Final = 30
 READBACK_TRIES_MAX: Final = 3
 
+# People
+PERSON_CHARS_MAX: Final = 64  # a user id, as the journal's actor
+REASON_CHARS_MAX: Final = 1000  # as long as what a case system may write
+
 # Outbound
 ENVELOPE_LIST_MAX: Final = 50  # children, parties, legal bases of one message
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200

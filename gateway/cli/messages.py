@@ -6,10 +6,21 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, select
 
-from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Person, Reason, show, show_table, with_environment
+from gateway.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigFile,
+    Person,
+    Reason,
+    printable,
+    show,
+    show_table,
+    with_environment,
+)
 from gateway.domain.lifecycle import FINAL, State
 from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.notes import read as read_notes
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.texts import STATES
 from gateway.store import journal, messages
@@ -75,36 +86,52 @@ def list_messages(
     show_table(with_environment(config_file, run), as_json=as_json, empty="nothing waits")
 
 
-def trace(message_id: MessageId, config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+def trace(
+    message_id: MessageId,
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show what people wrote about it, too; needs --person.")
+    ] = False,
+    person: Annotated[str, typer.Option("--person", help="Who reads the notes: it stands in the journal.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """Everything that happened to one message, from the journal, and what is still owed."""
 
-    def work(conn: Connection) -> dict[str, Any]:
-        state = conn.execute(select(message_state).where(message_state.c.message_id == message_id)).one_or_none()
-        if state is None:
-            detail = "no message has this id"
-            raise UnknownResourceError(detail)
-        owed = conn.execute(select(queue_item).where(queue_item.c.message_id == message_id))
-        return {
-            "id": message_id,
-            "tenant": state.tenant,
-            "type": state.type,
-            "state": state.state,
-            "means": STATES[state.state],
-            "events": [json.loads(row.entry) for row in journal.of_message(conn, message_id)],
-            "history": [
-                {"at": journal.rfc3339(row.at), "status": row.status} for row in messages.all_history(conn, message_id)
-            ],
-            "warnings": [{"code": row.code, "detail": row.detail} for row in messages.warnings(conn, message_id)],
-            "owed": [{"effect": row.effect, "attempt": row.attempt, "parked": row.parked} for row in owed],
-        }
-
     async def run(env: Environment) -> dict[str, Any]:
-        return await env.store.read(work)
+        found = await env.store.read(lambda conn: _traced(conn, message_id))
+        if notes:
+            found["notes"] = [
+                {"at": journal.rfc3339(note.at), "actor": note.actor, "about": note.kind, "text": note.text}
+                for note in await read_notes(env, message_id, person)
+            ]
+        return found
 
     found = with_environment(config_file, run)
-    if as_json:
-        show(found, as_json=True)
-        return
+    show(found, as_json=True) if as_json else _print_trace(found)
+
+
+def _traced(conn: Connection, message_id: str) -> dict[str, Any]:
+    state = conn.execute(select(message_state).where(message_state.c.message_id == message_id)).one_or_none()
+    if state is None:
+        detail = "no message has this id"
+        raise UnknownResourceError(detail)
+    owed = conn.execute(select(queue_item).where(queue_item.c.message_id == message_id))
+    return {
+        "id": message_id,
+        "tenant": state.tenant,
+        "type": state.type,
+        "state": state.state,
+        "means": STATES[state.state],
+        "events": [json.loads(row.entry) for row in journal.of_message(conn, message_id)],
+        "history": [
+            {"at": journal.rfc3339(row.at), "status": row.status} for row in messages.all_history(conn, message_id)
+        ],
+        "warnings": [{"code": row.code, "detail": row.detail} for row in messages.warnings(conn, message_id)],
+        "owed": [{"effect": row.effect, "attempt": row.attempt, "parked": row.parked} for row in owed],
+    }
+
+
+def _print_trace(found: dict[str, Any]) -> None:
     print(f"{found['id']}  {found['type']}  {found['tenant']}\n{found['state']}: {found['means']}\n")
     rows = [
         {"at": event["at"], "event": event["event"], "actor": event["actor"], "code": event["code"]}
@@ -112,9 +139,10 @@ def trace(message_id: MessageId, config_file: ConfigFile = DEFAULT_CONFIG, as_js
     ]
     show_table(rows, as_json=False, empty="no events")
     for owed in found["owed"]:
-        print(
-            f"owed: {owed['effect']} (attempt {owed['attempt']}{', parked: ' + owed['parked'] if owed['parked'] else ''})"
-        )
+        parked = f", parked: {owed['parked']}" if owed["parked"] else ""
+        print(f"owed: {owed['effect']} (attempt {owed['attempt']}{parked})")
+    for note in found.get("notes", []):
+        print(f"\n{note['at']}  {note['actor']} about {note['about']}:\n{printable(note['text'])}")
 
 
 def confirm(

@@ -8,20 +8,34 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gateway import config
+from gateway import config, limits
 from gateway.app import environment
 from gateway.config import Configuration
+from gateway.errors import MalformedRequestError
 from gateway.pipeline.environment import Environment
 
 T = TypeVar("T")
+
+
+def _named(person: str) -> str:
+    """Whoever decides has an id that the journal can hold. Raises MalformedRequestError."""
+    if person != person.strip() or not 0 < len(person) <= limits.PERSON_CHARS_MAX or not person.isprintable():
+        detail = f"--person is a user id of at most {limits.PERSON_CHARS_MAX} characters, without blanks around it"
+        raise MalformedRequestError(detail)
+    return person
+
 
 ConfigFile = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="BUDSTIKKE_CONFIG", help="gateway.toml; the files beside it are read too."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
-Person = Annotated[str, typer.Option("--person", help="Who decides: the user id that stands in the journal.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why. Kept as a commitment only, never in clear.")]
+Person = Annotated[
+    str, typer.Option("--person", callback=_named, help="Who decides: the user id that stands in the journal.")
+]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why. Kept sealed with the message; the journal holds a commitment only.")
+]
 
 DEFAULT_CONFIG = Path("config/gateway.toml")
 
@@ -49,6 +63,11 @@ def show(result: Any, *, as_json: bool, line: str | None = None) -> None:
         print(line if line is not None else result)
 
 
+def printable(text: str) -> str:
+    """Text from outside for a terminal: what steers it, or turns the reading order, is written as an escape."""
+    return "".join(sign if sign == "\n" or sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print rows as an aligned table, or as JSON."""
     if as_json:
@@ -67,4 +86,4 @@ def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return ", ".join(str(each) for each in value) if isinstance(value, list | tuple) else str(value)
+    return printable(", ".join(str(each) for each in value) if isinstance(value, list | tuple) else str(value))

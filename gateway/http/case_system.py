@@ -141,7 +141,7 @@ class CaseSystemApi:
         """POST /messages/{id}/reject: it goes to a person, never away."""
         message_id = _id(request)
         rejection = await wire.read_json(request, wire.Rejection)
-        await confirm.reject(self._env, client, message_id, rejection.reason)
+        await confirm.reject(self._env, client, message_id, rejection.reason, rejection.text)
         return web.Response(status=204)
 
     async def event(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:

@@ -19,6 +19,7 @@ from gateway.errors import ConflictError, UnknownResourceError
 from gateway.pipeline.case_events import move_clocks
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, NOT_OFFERED, CaseSystemClient, note
+from gateway.pipeline.notes import Note, keep
 from gateway.store import alarms, journal, messages, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
@@ -132,8 +133,11 @@ def _late(
     return ConflictError(detail)
 
 
-async def reject(env: Environment, client: CaseSystemClient, message_id: str, reason: str) -> None:
-    """The case system cannot take it: it goes to a person, never away. ``reason`` is a code."""
+async def reject(env: Environment, client: CaseSystemClient, message_id: str, reason: str, text: str = "") -> None:
+    """The case system cannot take it: it goes to a person, never away.
+
+    ``reason`` is a code and evidence; ``text`` is for that person, and kept sealed.
+    """
 
     def work(conn: Connection) -> ConflictError | None:
         now = env.now()
@@ -143,7 +147,9 @@ async def reject(env: Environment, client: CaseSystemClient, message_id: str, re
             raise UnknownResourceError(NO_SUCH)
         if not unit_of_work.legal(state, Event.REJECTED):
             return _late(env, conn, client, row, now, Event.REJECTED)
-        happening = unit_of_work.Happening(Event.REJECTED, client.id, now, cause=reason)
+        key = env.vault.unlock(row.tenant, message_id, payloads.find_key(conn, message_id))
+        commit = keep(conn, key, Note(now, client.id, Event.REJECTED, text))
+        happening = unit_of_work.Happening(Event.REJECTED, client.id, now, cause=reason, commit=commit)
         unit_of_work.move(conn, message_id, happening)
         return None
 

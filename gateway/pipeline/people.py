@@ -1,19 +1,23 @@
 """What a named person may decide, always with a reason: hold, release, accept, confirm, refuse, withdraw.
 
 The person stands in the journal as an id, the reason as a commitment: reasons are written by people and may name people.
+The reason itself is kept sealed beside the message.
 """
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
+from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Event, State
 from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
 from gateway.pipeline.case_events import move_clocks
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.notes import Note, keep
+from gateway.pipeline.vault import MessageKey
 from gateway.store import alarms, journal, messages, outbox, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
@@ -47,6 +51,9 @@ async def decide(env: Environment, message_id: str, decision: Decision) -> State
     if not decision.person.strip() or not decision.reason.strip():
         detail = "a decision needs a named person and a reason"
         raise MalformedRequestError(detail)
+    if len(decision.person) > limits.PERSON_CHARS_MAX or len(decision.reason) > limits.REASON_CHARS_MAX:
+        detail = f"a reason has at most {limits.REASON_CHARS_MAX} characters, a person's id {limits.PERSON_CHARS_MAX}"
+        raise MalformedRequestError(detail)
     if decision.verb == "confirm" and not (decision.reference or "").strip():
         detail = "a confirmation by hand needs the reference under which the report is registered"
         raise MalformedRequestError(detail)
@@ -63,36 +70,53 @@ def _decide(env: Environment, conn: Connection, message_id: str, decision: Decis
         detail = "no message has this id"
         raise UnknownResourceError(detail)
     event = _DECISIONS[decision.verb]
-    if decision.verb == "release" and outbox.unpark(conn, message_id) and not unit_of_work.legal(state, event):
-        return State(state.state)  # what was parked runs again; the state stays
+    unparked = event is Event.PERSON_RELEASED and outbox.unpark(conn, message_id) > 0
     if not unit_of_work.legal(state, event):
+        if unparked:
+            return _unparked(env, conn, state, decision, now)
         return _late(conn, state.tenant, message_id, state.state, event, decision, now)
     key = env.vault.unlock(state.tenant, message_id, payloads.find_key(conn, message_id))
-    commit = {"reason": journal.commitment(key.salt, hashlib.sha256(decision.reason.encode()).digest())}
+    commit = keep(conn, key, Note(now, decision.person, event, decision.reason))
     if decision.reference:
         digest = hashlib.sha256(decision.reference.encode()).digest()
         commit["reference"] = journal.commitment(key.salt, digest)
-    happening = unit_of_work.Happening(event, decision.person, now, cause="person", commit=commit)
-    moved = unit_of_work.move(conn, message_id, happening)
+    moved = unit_of_work.move(
+        conn, message_id, unit_of_work.Happening(event, decision.person, now, cause="person", commit=commit)
+    )
     if event is Event.PERSON_CONFIRMED:
-        reference = str(decision.reference)
-        conn.execute(
-            confirmation.insert().values(
-                message_id=message_id,
-                tenant=state.tenant,
-                kind="person",
-                actor=decision.person,
-                at=now,
-                reference=key.seal("reference", reference.encode()),
-                reference_mac=env.vault.mac(state.tenant, "reference", reference.encode()),
-                documents_mac="",
-            )
-        )
+        _confirmed_by_hand(env, conn, key, decision, now)
         messages.add_receipt(conn, state.tenant, message_id, "case-system", "person", now, moved.journal_id)
     if state.direction == "inn":
         row = conn.execute(select(message).where(message.c.id == message_id)).one()
         move_clocks(env, conn, row, "person_sett", now, decision.person)
     return moved.after
+
+
+def _unparked(env: Environment, conn: Connection, state: Row[Any], decision: Decision, now: int) -> State:
+    """What was parked runs again; the state stays, and the journal says who let it."""
+    key = env.vault.unlock(state.tenant, state.message_id, payloads.find_key(conn, state.message_id))
+    commit = keep(conn, key, Note(now, decision.person, journal.UNPARKED, decision.reason))
+    entry = journal.Entry(
+        journal.UNPARKED, state.tenant, now, decision.person, message_id=state.message_id, commit=commit
+    )
+    journal.write(conn, entry)
+    return State(state.state)
+
+
+def _confirmed_by_hand(env: Environment, conn: Connection, key: MessageKey, decision: Decision, now: int) -> None:
+    reference = str(decision.reference).encode()
+    conn.execute(
+        confirmation.insert().values(
+            message_id=key.message_id,
+            tenant=key.tenant,
+            kind="person",
+            actor=decision.person,
+            at=now,
+            reference=key.seal("reference", reference),
+            reference_mac=env.vault.mac(key.tenant, "reference", reference),
+            documents_mac="",
+        )
+    )
 
 
 def _late(

@@ -231,6 +231,19 @@ confirmation = Table(
     evidence("documents_mac", String(64)),
 )
 
+note = Table(
+    "note",
+    metadata,
+    _id(),
+    evidence("tenant", String(7)),
+    evidence("message_id", String(36)),
+    evidence("at", BigInteger),
+    evidence("actor", String(64)),
+    evidence("kind", String(24)),  # the event it explains
+    evidence("sealed", LargeBinary),  # under the data key: what people write may name people
+    Index("ix_note", "message_id"),
+)
+
 dedupe = Table(
     "dedupe",
     metadata,
