@@ -111,12 +111,20 @@ class Flow(Section):
     retry_after_s_max: float = 24 * 3600.0
 
 
+class Revocation(Section):
+    """Where one issuer says what it revoked. ``issuer``: its certificate, PEM."""
+
+    issuer: Path
+    crl_url: str | None = None
+    ocsp_url: str | None = None
+
+
 class Trust(Section):
-    """Public trust anchors of one channel, and where its issuers publish revocation."""
+    """Public trust anchors of one channel, intermediates that senders leave out, and where revocation is asked."""
 
     roots: tuple[Path, ...] = ()
-    crl_urls: tuple[str, ...] = ()
-    ocsp_urls: tuple[str, ...] = ()
+    intermediates: tuple[Path, ...] = ()
+    revocation: tuple[Revocation, ...] = ()
 
 
 class CaseSystem(Section):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import offices_of
+from gateway.app.parts import offices_of
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show, show_table
 from gateway.testing.site import write_keys
 

@@ -12,7 +12,8 @@ import aiohttp
 import typer
 
 from gateway import config
-from gateway.app import adapter_entry_points, adapter_settings, catalogue_of, data_dir, offices_of, running
+from gateway.app import running
+from gateway.app.parts import adapter_entry_points, adapter_settings, catalogue_of, data_dir, offices_of
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show
 from gateway.cli.workers import run_workers
 from gateway.config import Configuration

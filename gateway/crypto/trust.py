@@ -7,6 +7,9 @@ from cryptography import x509
 
 from gateway.errors import ConfigError
 
+Certificate = x509.Certificate
+"""For those who pass certificates on without looking into them."""
+
 
 def read_roots(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
     """Every certificate in these PEM files. Raises ConfigError naming each file that cannot be used."""

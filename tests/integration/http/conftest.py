@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from gateway import config
-from gateway.app import data_dir, environment
+from gateway.app import environment
+from gateway.app.parts import data_dir
 from gateway.crypto.tokens import TokenVerifier
 from gateway.http.authentication import CaseSystemDoor
 from gateway.http.case_system import case_system_routes

@@ -1,0 +1,166 @@
+"""The composition root: the only place that builds the parts and wires them together."""
+
+import asyncio
+import os
+import resource
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import aiohttp
+import structlog
+import uuid_utils
+from pydantic import ValidationError
+
+from gateway import config, limits
+from gateway.app.calls import blocking, http_session
+from gateway.app.doors import Ports, listen
+from gateway.app.parts import adapter_settings, catalogue_of, clock_rules, data_dir, offices_of, roads_of, trust_of
+from gateway.catalogue import Catalogue
+from gateway.config import Configuration
+from gateway.crashpoints import Point
+from gateway.crypto.certificates import TrustPolicy
+from gateway.crypto.keys import KeyFile, SoftwareKeyRing, read_key_encryption_key
+from gateway.crypto.tokens import TokenVerifier
+from gateway.crypto.trust import read_roots
+from gateway.domain.deadlines import ClockRule
+from gateway.domain.identifiers import TenantId
+from gateway.domain.message_type import Lane
+from gateway.egress import egress_session, plain_socket, public_socket
+from gateway.errors import ConfigError, PartnerUnavailableError
+from gateway.http.authentication import CaseSystemDoor
+from gateway.http.case_system import case_system_routes
+from gateway.http.connection import Listening
+from gateway.http.facade import ProducerDoor, partner_routes
+from gateway.http.health import Checks, operations_routes
+from gateway.http.server import Listener, application
+from gateway.http.tls import server_context
+from gateway.observability import logging, metrics
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.clients import Clients
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.offices import Office, Offices
+from gateway.pipeline.roads import Roads, configured_roads
+from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
+from gateway.pipeline.traffic import prepare, run_inbound, run_road
+from gateway.pipeline.vault import Vault
+from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
+from gateway.ports import SystemClock
+from gateway.spi import Adapter, AdapterSpec, Context
+from gateway.store.database import Store
+from gateway.store.opening import embedded, engine_lock, opened_store
+from gateway.store.payloads import PayloadFolder
+from gateway.store.postgres import PostgresStore
+
+
+@asynccontextmanager
+async def environment(configuration: Configuration) -> AsyncIterator[Environment]:
+    """Everything a verb needs, without listeners and workers: what the command line uses."""
+    offices = offices_of(configuration)
+    types = catalogue_of(configuration)
+    factory = public_socket if configuration.settings.mode == "production" else plain_socket
+    async with (
+        opened_store(configuration, data_dir(configuration)) as store,
+        egress_session(factory) as egress,
+        http_session() as session,
+    ):
+        vault = Vault(offices, PayloadFolder(data_dir(configuration) / "payloads"))
+        await vault.load(store)
+        yield Environment(
+            settings=configuration.settings,
+            store=store,
+            vault=vault,
+            offices=offices,
+            types=types,
+            rules=clock_rules(configuration.frister),
+            trust=trust_of(configuration, "fiks", blocking(session)),
+            clock=SystemClock(),
+            egress=egress,
+            log=logging.get(),
+            roads=roads_of(configuration, types),
+        )
+
+
+def harden() -> None:
+    """No core files, nothing readable by others: set before anything is opened (S82, S83)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+
+
+@asynccontextmanager
+async def running(configuration: Configuration) -> AsyncIterator[Ports]:
+    """The whole gateway: listeners, workers, sweeper. Everything is finished in order when the context ends."""
+    harden()
+    async with AsyncExitStack() as stack:
+        if embedded(configuration):
+            stack.enter_context(engine_lock(data_dir(configuration)))
+        env = await stack.enter_async_context(environment(configuration))
+        incarnation = await incarnate(env.store)
+        session = await stack.enter_async_context(http_session())
+        adapters = await open_adapters(stack, configuration, env, session)
+        await stack.enter_async_context(engine(env, incarnation, adapters))
+        ports = await listen(stack, configuration, env, session, adapters)
+        env.log.info("gateway.ready", incarnation=incarnation.id, mode=configuration.settings.mode)
+        yield ports
+        env.log.info("gateway.stopping", incarnation=incarnation.id)
+
+
+async def incarnate(store: Store) -> Incarnation:
+    """A new life of this process; on PostgreSQL one that others can see."""
+    incarnation = Incarnation(str(uuid_utils.uuid7()))
+    if isinstance(store, PostgresStore):
+        incarnation.alive = store.presence.alive
+        incarnation.id = await store.presence.begin(lambda renewed: setattr(incarnation, "id", renewed))
+    return incarnation
+
+
+@asynccontextmanager
+async def engine(
+    env: Environment, incarnation: Incarnation, adapters: Mapping[str, Adapter] = MappingProxyType({})
+) -> AsyncIterator[None]:
+    """Workers per lane and road, and the sweeper; first what was in work when the last process died."""
+    await env.store.write(lambda conn: take_up_orphans(env, conn, owner=incarnation.id), Point.SWEEP)
+    await run_suspects(env, incarnation)
+    stop = asyncio.Event()
+    settings = env.settings.engine
+    lanes = [Lane.CONCERN] * settings.workers_concern + [Lane.ORDINARY] * settings.workers_ordinary
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(run_worker(env, incarnation, lane, stop))
+        group.create_task(watch_suspects(env, incarnation, stop))
+        group.create_task(run_sweeper(env, incarnation, stop))
+        for name, adapter in adapters.items():
+            if adapter.outbound is not None:
+                group.create_task(run_road(env, incarnation, name, stop))
+            if adapter.inbound is not None:
+                group.create_task(run_inbound(env, name, adapter.inbound, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+async def open_adapters(
+    stack: AsyncExitStack, configuration: Configuration, env: Environment, session: aiohttp.ClientSession
+) -> dict[str, Adapter]:
+    """Open what the configuration names, no other (S107); each is closed with ``stack``."""
+    opened: dict[str, Adapter] = {}
+    for name in configuration.settings.adapters:
+        spec, settings = adapter_settings(configuration, name)
+        context = Context(clock=env.clock, session=session, log=_bound(env.log, name))
+        opened[name] = await stack.enter_async_context(spec.open(settings, context))
+        if opened[name].outbound is not None:
+            await prepare(env, name)
+            env.roads.open(name, opened[name])
+    return opened
+
+
+def _bound(log: structlog.stdlib.BoundLogger, adapter: str) -> structlog.stdlib.BoundLogger:
+    return log.bind(adapter=adapter)

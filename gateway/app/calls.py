@@ -1,0 +1,65 @@
+"""Calls we make to addresses of our own configuration."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from gateway import limits
+from gateway.errors import PartnerUnavailableError
+
+_OK = 200
+_PATIENCE_S = 15.0
+
+
+@asynccontextmanager
+async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """For calls we make: bounded in time, no redirects followed by default, no proxy variables (S54)."""
+    timeout = aiohttp.ClientTimeout(total=60, connect=10)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False, auto_decompress=False) as session:
+        yield session
+
+
+async def fetch(session: aiohttp.ClientSession, url: str, body: bytes | None = None) -> bytes:
+    """A small document from an address of our configuration; with a body it is asked for by POST, as OCSP is.
+
+    Raises PartnerUnavailableError.
+    """
+    headers = {"Content-Type": "application/ocsp-request"} if body is not None else {}
+    method = "GET" if body is None else "POST"
+    try:
+        async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
+            if answer.status != _OK:
+                message = f"the answer was {answer.status}"
+                raise PartnerUnavailableError(message)
+            return await _bounded(answer.content)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        message = "no answer"
+        raise PartnerUnavailableError(message) from error
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    body = bytearray()
+    while piece := await content.read(limits.CHUNK_BYTES):
+        body += piece
+        if len(body) > limits.REVOCATION_BYTES_MAX:
+            message = "the answer is too large"
+            raise PartnerUnavailableError(message)
+    return bytes(body)
+
+
+def blocking(session: aiohttp.ClientSession) -> Callable[[str, bytes | None], bytes]:
+    """The same for code in worker threads, which may wait. Raises PartnerUnavailableError."""
+    loop = asyncio.get_running_loop()
+
+    def ask(url: str, body: bytes | None) -> bytes:
+        waiting = asyncio.run_coroutine_threadsafe(fetch(session, url, body), loop)
+        try:
+            return waiting.result(_PATIENCE_S)
+        except TimeoutError as error:
+            waiting.cancel()
+            message = "no answer"
+            raise PartnerUnavailableError(message) from error
+
+    return ask

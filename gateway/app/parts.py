@@ -1,0 +1,157 @@
+"""The parts that configuration describes: offices, clocks, message types, roads, adapters. Nothing is connected."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway import config
+from gateway.catalogue import Catalogue
+from gateway.config import Configuration
+from gateway.crypto.certificates import TrustPolicy
+from gateway.crypto.keys import KeyFile, SoftwareKeyRing, read_key_encryption_key
+from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
+from gateway.crypto.trust import Certificate, read_roots
+from gateway.domain.deadlines import ClockRule
+from gateway.domain.identifiers import TenantId
+from gateway.errors import ConfigError
+from gateway.pipeline.offices import Office, Offices
+from gateway.pipeline.roads import Roads, configured_roads
+from gateway.spi import AdapterSpec
+
+_ADAPTERS = "gateway.adapters"
+
+
+def data_dir(configuration: Configuration) -> Path:
+    """Where everything of this gateway lives."""
+    return config.resolve(configuration.folder, configuration.settings.data_dir)
+
+
+def offices_of(configuration: Configuration) -> Offices:
+    """Every office with its keys opened. Raises ConfigError naming every fault."""
+    faults: list[str] = []
+    offices: list[Office] = []
+    for tenant in configuration.tenants.values():
+        try:
+            offices.extend(_offices(configuration.folder, tenant))
+        except ConfigError as error:
+            faults.extend(f"tenants/{tenant.kommunenummer}.toml: {fault}" for fault in error.faults)
+    if faults:
+        raise ConfigError(*faults)
+    return Offices(offices)
+
+
+def _offices(folder: Path, tenant: config.Tenant) -> list[Office]:
+    signing = _key_file(folder, tenant.signing_key) if tenant.signing_key else None
+    receive = SoftwareKeyRing.from_files([_key_file(folder, pair) for pair in tenant.receive_keys], signing)
+    print_part = SoftwareKeyRing.from_files([_key_file(folder, tenant.print_key)])
+    kek = read_key_encryption_key(config.secret_path(folder, tenant.key_encryption_key))
+    return [
+        Office(
+            tenant=TenantId(tenant.kommunenummer, bydel.nummer),
+            kommunenavn=tenant.navn,
+            bydelsnavn=bydel.navn,
+            organisation_number=tenant.organisasjonsnummer,
+            fiks_org_id=tenant.fiks_org_id,
+            standard_receiver=bydel.standard_mottaker or len(tenant.bydeler) == 1,
+            version=bydel.stottet_versjon,
+            receive=receive,
+            print_part=print_part,
+            kek=kek,
+        )
+        for bydel in tenant.bydeler
+    ]
+
+
+def _key_file(folder: Path, pair: config.KeyPair) -> KeyFile:
+    password = config.read_secret(folder, pair.password) if pair.password else None
+    return KeyFile(config.secret_path(folder, pair.key), password)
+
+
+def clock_rules(frister: dict[str, config.Frist]) -> dict[str, ClockRule]:
+    """The configured clocks as the domain reads them."""
+    return {
+        name: ClockRule(
+            id=name,
+            law=frist.lov,
+            title=frist.tittel,
+            start=frist.start,
+            length=timedelta(days=frist.dager, hours=frist.timer, minutes=frist.minutter),
+            months=frist.maneder,
+            months_extended=frist.maneder_utvidet,
+            end_of_day=frist.slutt_av_dagen,
+            stop=frist.stopp,
+            levels_after_start=(
+                *(timedelta(minutes=minutes) for minutes in frist.varsle_etter_minutter),
+                *(timedelta(days=days) for days in frist.varsle_etter_dager),
+            ),
+            levels_before_due=tuple(timedelta(days=days) for days in frist.varsle_dager_for),
+            public_reporter_only=frist.bare_offentlig_melder,
+            needs_known_reporter=frist.krever_kjent_melder,
+        )
+        for name, frist in frister.items()
+    }
+
+
+def catalogue_of(configuration: Configuration) -> Catalogue:
+    """The message types, each clock and law of which must stand in configuration. Raises ConfigError."""
+    catalogue = Catalogue.load()
+    faults = [
+        f"schemas/{kind.key}: {what} {name} is not in config/{what}.toml"
+        for kind in catalogue.types()
+        for what, names, known in (
+            ("frister", kind.frister, configuration.frister),
+            ("hjemler", kind.hjemmel, configuration.hjemler),
+        )
+        for name in names
+        if name not in known
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    return catalogue
+
+
+def roads_of(configuration: Configuration, types: Catalogue) -> Roads:
+    """The way out as configured, no adapter opened. Raises ConfigError."""
+    settings = configuration.settings
+    return configured_roads(configuration.routes, settings.guards, configuration.hjemler, settings.adapters, types)
+
+
+def adapter_entry_points() -> dict[str, EntryPoint]:
+    """Every adapter that is installed, ours and third parties'; only configured ones are ever imported."""
+    return {entry.name: entry for entry in entry_points(group=_ADAPTERS)}
+
+
+def adapter_settings(configuration: Configuration, name: str) -> tuple[AdapterSpec[Any], Any]:
+    """An adapter and its section of the configuration. Raises ConfigError."""
+    entry = adapter_entry_points().get(name)
+    if entry is None:
+        message = f"adapters: {name} is not installed"
+        raise ConfigError(message)
+    spec: AdapterSpec[Any] = entry.load()
+    try:
+        return spec, spec.settings(**configuration.partners.get(name, {}))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise ConfigError(*(f"partners/{name}.toml: {fault['loc']}: {fault['msg']}" for fault in faults)) from None
+
+
+def trust_of(configuration: Configuration, channel: str, ask: Fetch) -> TrustPolicy:
+    """Whom a channel believes, and who says what was revoked. Raises ConfigError."""
+    trust = configuration.settings.trust.get(channel, config.Trust())
+    sources = [
+        RevocationSource(_certificates(configuration, (source.issuer,))[0], source.crl_url, source.ocsp_url)
+        for source in trust.revocation
+    ]
+    return TrustPolicy(
+        roots=_certificates(configuration, trust.roots),
+        intermediates=_certificates(configuration, trust.intermediates),
+        revocation=RevocationCache(sources, ask, lambda: datetime.now(UTC)) if sources else None,
+    )
+
+
+def _certificates(configuration: Configuration, files: Iterable[Path]) -> tuple[Certificate, ...]:
+    return read_roots([config.resolve(configuration.folder, file) for file in files])
