@@ -1,0 +1,1 @@
+"""What ``docs/generate.py`` derives from code, one module a page."""

@@ -1,0 +1,58 @@
+"""The security requirements: what ``docs/requirements.toml`` says of each, beside the tests that prove it."""
+
+import ast
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from parts.text import ROOT, table
+
+NUMBERS: Final = tuple(f"S{number:02}" for number in range(1, 112))
+
+
+def requirements() -> str:
+    """One row a number: tested, or later."""
+    told, proofs = read(), proving_tests()
+    rows = [_row(number, told[number], proofs.get(number, {})) for number in NUMBERS]
+    tested = sum(row[2] == "tested" for row in rows)
+    head = ("no.", "demand", "state", "tests, and what is left; or what it waits for")
+    return f"{tested} of {len(rows)} have a test; what a test leaves open stands beside it.\n\n" + table(head, rows)
+
+
+def read() -> dict[str, dict[str, str]]:
+    """Per number: ``demand``; ``later`` what it waits for; ``left`` what the tests do not cover."""
+    found: dict[str, dict[str, str]] = tomllib.loads((ROOT / "docs/requirements.toml").read_text("utf-8"))
+    return found
+
+
+def proving_tests() -> dict[str, dict[str, list[str]]]:
+    """Per requirement the tests that carry its marker, by file."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        module = ast.parse(file.read_text("utf-8"))
+        shared = [node.value for node in module.body if isinstance(node, ast.Assign)]
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for number in sorted(_marked([*shared, *node.decorator_list])):
+                    found[number][file.relative_to(ROOT).as_posix()].append(node.name)
+    return found
+
+
+def _row(number: str, entry: dict[str, str], proofs: dict[str, list[str]]) -> tuple[str, str, str, str]:
+    if not proofs:
+        return number, entry["demand"], "later", entry["later"]
+    tests = [f"`{file}`: " + ", ".join(name.removeprefix("test_") for name in names) for file, names in proofs.items()]
+    left = [f"*Left:* {entry['left']}"] if "left" in entry else []
+    return number, entry["demand"], "tested", "<br>".join([*tests, *left])
+
+
+def _marked(expressions: Iterable[ast.expr]) -> set[str]:
+    """What ``pytest.mark.proves(...)`` names in decorators and ``pytestmark``."""
+    nodes = [node for expression in expressions for node in ast.walk(expression)]
+    proves = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "proves"
+    ]
+    return {str(arg.value) for call in proves for arg in call.args if isinstance(arg, ast.Constant)}
