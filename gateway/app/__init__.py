@@ -3,57 +3,29 @@
 import asyncio
 import os
 import resource
-import shutil
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import aiohttp
 import structlog
 import uuid_utils
-from pydantic import ValidationError
 
-from gateway import config, limits
 from gateway.app.calls import blocking, http_session
 from gateway.app.doors import Ports, listen
 from gateway.app.parts import adapter_settings, catalogue_of, clock_rules, data_dir, offices_of, roads_of, trust_of
-from gateway.catalogue import Catalogue
 from gateway.config import Configuration
 from gateway.crashpoints import Point
-from gateway.crypto.certificates import TrustPolicy
-from gateway.crypto.keys import KeyFile, SoftwareKeyRing, read_key_encryption_key
-from gateway.crypto.tokens import TokenVerifier
-from gateway.crypto.trust import read_roots
-from gateway.domain.deadlines import ClockRule
-from gateway.domain.identifiers import TenantId
 from gateway.domain.message_type import Lane
 from gateway.egress import egress_session, plain_socket, public_socket
-from gateway.errors import ConfigError, PartnerUnavailableError
-from gateway.http.authentication import CaseSystemDoor
-from gateway.http.case_system import case_system_routes
-from gateway.http.connection import Listening
-from gateway.http.facade import ProducerDoor, partner_routes
-from gateway.http.health import Checks, operations_routes
-from gateway.http.server import Listener, application
-from gateway.http.tls import server_context
-from gateway.observability import logging, metrics
-from gateway.pipeline.accept import Intake
-from gateway.pipeline.clients import Clients
+from gateway.observability import logging
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.offices import Office, Offices
-from gateway.pipeline.roads import Roads, configured_roads
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
 from gateway.pipeline.traffic import prepare, run_inbound, run_road
 from gateway.pipeline.vault import Vault
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
-from gateway.spi import Adapter, AdapterSpec, Context
+from gateway.spi import Adapter, Context
 from gateway.store.database import Store
 from gateway.store.opening import embedded, engine_lock, opened_store
 from gateway.store.payloads import PayloadFolder
