@@ -1,10 +1,9 @@
 """The composition root: the only place that builds the parts and wires them together."""
 
 import asyncio
-import os
-import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import aiohttp
@@ -12,7 +11,7 @@ import structlog
 import uuid_utils
 
 from gateway.app.calls import blocking, http_session
-from gateway.app.doors import Ports, listen
+from gateway.app.doors import Doors, expiries, listen
 from gateway.app.parts import adapter_settings, catalogue_of, clock_rules, data_dir, offices_of, roads_of, trust_of
 from gateway.config import Configuration
 from gateway.crashpoints import Point
@@ -23,6 +22,7 @@ from gateway.pipeline.environment import Environment
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
 from gateway.pipeline.traffic import prepare, run_inbound, run_road
 from gateway.pipeline.vault import Vault
+from gateway.pipeline.watch import watching
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
 from gateway.spi import Adapter, Context
@@ -60,16 +60,24 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
         )
 
 
-def harden() -> None:
-    """No core files, nothing readable by others: set before anything is opened (S82, S83)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.umask(0o077)
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway at work."""
+
+    env: Environment
+    doors: Doors
+
+    def renew(self, configuration: Configuration) -> None:
+        """Take renewed keys and certificates into use without a stop. Raises ConfigError and goes on as before."""
+        offices = offices_of(configuration)
+        self.env.offices.require_same(offices)
+        self.doors.renew(configuration)
+        self.env.offices.renew(offices)
 
 
 @asynccontextmanager
-async def running(configuration: Configuration) -> AsyncIterator[Ports]:
+async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
     """The whole gateway: listeners, workers, sweeper. Everything is finished in order when the context ends."""
-    harden()
     async with AsyncExitStack() as stack:
         if embedded(configuration):
             stack.enter_context(engine_lock(data_dir(configuration)))
@@ -78,9 +86,10 @@ async def running(configuration: Configuration) -> AsyncIterator[Ports]:
         session = await stack.enter_async_context(http_session())
         adapters = await open_adapters(stack, configuration, env, session)
         await stack.enter_async_context(engine(env, incarnation, adapters))
-        ports = await listen(stack, configuration, env, session, adapters)
+        await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
+        doors = await listen(stack, configuration, env, session, adapters)
         env.log.info("gateway.ready", incarnation=incarnation.id, mode=configuration.settings.mode)
-        yield ports
+        yield Gateway(env, doors)
         env.log.info("gateway.stopping", incarnation=incarnation.id)
 
 

@@ -1,43 +1,58 @@
-"""The three listeners, each with its routes and its way in."""
+"""The three listeners: what stands behind each, its TLS, and how certificates are renewed while they are open."""
 
 import asyncio
 import shutil
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 import aiohttp
+from aiohttp import web
 
 from gateway import config
 from gateway.app.calls import fetch
 from gateway.config import Configuration
 from gateway.crypto.tokens import TokenVerifier
+from gateway.crypto.trust import read_roots
 from gateway.errors import ConfigError
 from gateway.http.authentication import CaseSystemDoor
 from gateway.http.case_system import case_system_routes
 from gateway.http.connection import Listening
 from gateway.http.facade import ProducerDoor, partner_routes
 from gateway.http.health import Checks, operations_routes
-from gateway.http.server import Listener, application
-from gateway.http.tls import server_context
+from gateway.http.problems import PLAIN_JSON, PROBLEM_JSON
+from gateway.http.server import HttpRoute, Listener, application
+from gateway.http.tls import reload_certificate, server_context
 from gateway.observability import metrics
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.clients import Clients
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.offices import Offices
+from gateway.pipeline.watch import SUBJECT_CHARS_MAX, IssuerAlarms
 from gateway.spi import Adapter
 
-_PRODUCER_JSON = "application/json"
+NAMES: Final = ("partner", "case_system", "operations")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """The listeners' ports as bound; 0 in the configuration lets the system choose."""
+@dataclass(slots=True)
+class Doors:
+    """The open listeners by name: port as bound (0 in the configuration lets the system choose) and TLS."""
 
-    partner: int
-    case_system: int
-    operations: int
+    ports: dict[str, int] = field(default_factory=dict)
+    contexts: dict[str, ssl.SSLContext] = field(default_factory=dict)
+
+    def renew(self, configuration: Configuration) -> None:
+        """Take renewed certificates into use, from the next connection on. Raises ConfigError and changes nothing."""
+        pairs = {name: _pair(configuration, name) for name in self.contexts}
+        for certificate, key in pairs.values():
+            server_context(certificate, key)
+        for name, (certificate, key) in pairs.items():
+            reload_certificate(self.contexts[name], certificate, key)
 
 
 async def listen(
@@ -46,55 +61,51 @@ async def listen(
     env: Environment,
     session: aiohttp.ClientSession,
     adapters: Mapping[str, Adapter],
-) -> Ports:
+) -> Doors:
     """Open all three; they are closed with ``stack``. Raises ConfigError, OSError when a port is taken."""
-    settings = configuration.settings
-    verifier = TokenVerifier(settings.issuers, lambda url: fetch(session, url), env.clock)
-    clients = Clients(env.store, env.clock)
-    facades = [adapter.facade for adapter in adapters.values() if adapter.facade is not None]
-    intake = Intake(env)
-    routes = [route for facade in facades for route in facade.routes(intake)]
-    partner = partner_routes(routes, ProducerDoor(verifier, clients, env.clock), settings.intake)
-    case = case_system_routes(env, _case_door(verifier, clients, env))
-    operations = operations_routes(
-        _readiness(env),
-        metrics.REGISTRY,
-        token=_operations_token(configuration),
-        production=settings.mode == "production",
+    rung = IssuerAlarms(env)
+    stack.push_async_callback(rung.finish)
+    verifier = TokenVerifier(
+        configuration.settings.issuers, lambda url: fetch(session, url), env.clock, alarm=rung.ring, well=rung.close
     )
-    listener = Listener(clock=env.clock, log=env.log)
-    bound = [
-        await _open_door(stack, configuration, name, application(found, door))
-        for name, found, door in (
-            ("partner", partner, Listener(clock=env.clock, log=env.log, error_media_type=_PRODUCER_JSON)),
-            ("case_system", case, listener),
-            ("operations", operations, listener),
-        )
-    ]
-    return Ports(*bound)
+    clients = Clients(env.store, env.clock)
+    behind = {
+        "partner": _partner_routes(env, adapters, ProducerDoor(verifier, clients, env.clock)),
+        "case_system": case_system_routes(env, _case_system_door(env, verifier, clients)),
+        "operations": _operations_routes(configuration, env),
+    }
+    doors = Doors()
+    for name, routes in behind.items():
+        await _open(stack, configuration, doors, name, application(routes, _listener(env, name)))
+    return doors
 
 
-async def _open_door(stack: AsyncExitStack, configuration: Configuration, name: str, app: Any) -> int:
-    listener: config.Listener = getattr(configuration.settings.listen, name)
-    tls, shared = _tls(configuration, listener, name), configuration.settings.listen.shared
-    listening = Listening(app, listener.host, listener.port, tls, shared=shared)
-    return (await stack.enter_async_context(listening)).port
+def _listener(env: Environment, name: str) -> Listener:
+    names = getattr(env.settings.listen, name).names
+    return Listener(
+        clock=env.clock,
+        log=env.log,
+        hosts=frozenset(each.lower() for each in names),
+        error_media_type=PLAIN_JSON if name == "partner" else PROBLEM_JSON,
+    )
 
 
-def _tls(configuration: Configuration, listener: config.Listener, name: str) -> ssl.SSLContext | None:
-    folder = configuration.folder
-    if listener.certificate is None or listener.key is None:
-        if listener.host not in {"127.0.0.1", "::1", "localhost"}:
-            message = f"listen.{name}: without certificate and key it may listen on loopback only"
-            raise ConfigError(message)
-        return None
-    roots = config.resolve(folder, listener.client_roots) if listener.client_roots else None
-    return server_context(config.resolve(folder, listener.certificate), config.secret_path(folder, listener.key), roots)
+def _partner_routes(env: Environment, adapters: Mapping[str, Adapter], door: ProducerDoor) -> list[HttpRoute]:
+    intake = Intake(env)
+    routes = [route for one in adapters.values() if one.facade is not None for route in one.facade.routes(intake)]
+    return partner_routes(routes, door, env.settings.intake)
 
 
-def _case_door(verifier: TokenVerifier, clients: Clients, env: Environment) -> CaseSystemDoor:
+def _case_system_door(env: Environment, verifier: TokenVerifier, clients: Clients) -> CaseSystemDoor:
     rate = env.settings.case_system.rate_per_minute
     return CaseSystemDoor(verifier, clients, env.clock, rate_per_minute=rate)
+
+
+def _operations_routes(configuration: Configuration, env: Environment) -> list[HttpRoute]:
+    reference = configuration.settings.operations_token
+    token = config.read_secret(configuration.folder, reference).decode() if reference else None
+    production = configuration.settings.mode == "production"
+    return operations_routes(_readiness(env), metrics.REGISTRY, token=token, production=production)
 
 
 def _readiness(env: Environment) -> Checks:
@@ -109,6 +120,52 @@ def _readiness(env: Environment) -> Checks:
     return {"store": store, "disk": disk}
 
 
-def _operations_token(configuration: Configuration) -> str | None:
-    reference = configuration.settings.operations_token
-    return config.read_secret(configuration.folder, reference).decode() if reference else None
+async def _open(
+    stack: AsyncExitStack, configuration: Configuration, doors: Doors, name: str, app: web.Application
+) -> None:
+    listener: config.Listener = getattr(configuration.settings.listen, name)
+    tls = tls_of(configuration, name)
+    shared = configuration.settings.listen.shared
+    listening = await stack.enter_async_context(Listening(app, listener.host, listener.port, tls, shared=shared))
+    doors.ports[name] = listening.port
+    if tls is not None:
+        doors.contexts[name] = tls
+
+
+def tls_of(configuration: Configuration, name: str) -> ssl.SSLContext | None:
+    """The TLS of one listener; None for one on loopback without a certificate. Raises ConfigError."""
+    listener: config.Listener = getattr(configuration.settings.listen, name)
+    if listener.certificate is None or listener.key is None:
+        if listener.host not in _LOOPBACK:
+            message = f"listen.{name}: without certificate and key it may listen on loopback only"
+            raise ConfigError(message)
+        return None
+    roots = config.resolve(configuration.folder, listener.client_roots) if listener.client_roots else None
+    return server_context(*_pair(configuration, name), roots)
+
+
+def _pair(configuration: Configuration, name: str) -> tuple[Path, Path]:
+    listener: config.Listener = getattr(configuration.settings.listen, name)
+    if listener.certificate is None or listener.key is None:
+        message = f"listen.{name}: the certificate is gone from the configuration; that needs a restart"
+        raise ConfigError(message)
+    folder = configuration.folder
+    return config.resolve(folder, listener.certificate), config.secret_path(folder, listener.key)
+
+
+def expiries(configuration: Configuration, offices: Offices) -> dict[str, datetime]:
+    """When each certificate in use ends, by an id of ours. Blocks on files. Raises ConfigError."""
+    found = {
+        f"{office.tenant}/{use}/{key.certificate.serial_number:x}"[:SUBJECT_CHARS_MAX]: (
+            key.certificate.not_valid_after_utc
+        )
+        for office in offices.all()
+        for use, ring in (("receive", office.receive), ("print", office.print_part))
+        for key in ring.decryption_keys()
+    }
+    for name in NAMES:
+        listener: config.Listener = getattr(configuration.settings.listen, name)
+        if listener.certificate is not None:
+            chain = read_roots([config.resolve(configuration.folder, listener.certificate)])
+            found[f"listen.{name}"] = min(one.not_valid_after_utc for one in chain)
+    return found

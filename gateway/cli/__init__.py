@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from gateway.app.host import harden
 from gateway.cli import alarms, clients, keys, messages, service, simulate
 from gateway.errors import ConfigError, GatewayError, RequestError
 
@@ -21,6 +22,7 @@ app.add_typer(simulate.app, name="simulate")
 
 def main() -> None:
     """Run the command line; our own errors become one line each, never a traceback."""
+    harden()
     try:
         app()
     except ConfigError as error:

@@ -35,6 +35,8 @@ _ICD: Final = "0192:"
 Fetch = Callable[[str], Awaitable[bytes]]
 """Read a JWKS document from an address of our configuration, bounded in size and time."""
 
+Tell = Callable[[str], None]
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
@@ -51,11 +53,12 @@ class VerifiedToken:
 class _IssuerKeys:
     """The key set of one issuer. Owner of the fetch: ``_lock`` makes it single."""
 
-    def __init__(self, issuer: Issuer, fetch: Fetch, clock: Clock, alarm: Callable[[str], None]) -> None:
+    def __init__(self, issuer: Issuer, fetch: Fetch, clock: Clock, alarm: Tell, well: Tell) -> None:
         self.issuer = issuer
         self._fetch = fetch
         self._clock = clock
         self._alarm = alarm
+        self._well = well
         self._lock = asyncio.Lock()
         self._keys: KeySet | None = None
         self._good_at = 0.0
@@ -92,19 +95,24 @@ class _IssuerKeys:
             self._alarm(self.issuer.issuer)
             return
         self._good_at = self._clock.monotonic()
+        self._well(self.issuer.issuer)
 
 
 class TokenVerifier:
-    """Verifies access tokens of the configured issuers. ``alarm`` is called with an issuer whose keys failed."""
+    """Verifies access tokens of the configured issuers.
+
+    ``alarm`` is called with an issuer whose keys could not be fetched, ``well`` with one whose keys were.
+    """
 
     def __init__(
         self,
         issuers: Sequence[Issuer],
         fetch: Fetch,
         clock: Clock,
-        alarm: Callable[[str], None] = lambda _: None,
+        alarm: Tell = lambda _: None,
+        well: Tell = lambda _: None,
     ) -> None:
-        self._issuers = {issuer.issuer: _IssuerKeys(issuer, fetch, clock, alarm) for issuer in issuers}
+        self._issuers = {issuer.issuer: _IssuerKeys(issuer, fetch, clock, alarm, well) for issuer in issuers}
         self._verified: dict[bytes, VerifiedToken] = {}
 
     def issuer(self, name: str) -> Issuer:

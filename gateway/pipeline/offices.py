@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.crypto.at_rest import KeyEncryptionKey
 from gateway.crypto.keys import KeyRing
 from gateway.domain.identifiers import TenantId
+from gateway.errors import ConfigError
 from gateway.spi import Address
 
 
@@ -26,10 +27,21 @@ class Office:
 
 
 class Offices:
-    """All offices, by address."""
+    """All offices, by address. Their keys can be renewed while they are in use."""
 
     def __init__(self, offices: Iterable[Office]) -> None:
         self._by_tenant = {str(office.tenant): office for office in offices}
+
+    def require_same(self, fresh: "Offices") -> None:
+        """Raises ConfigError where offices or key-encryption keys differ: what is stored hangs on those."""
+        keks = [{str(each.tenant): each.kek.key_id for each in offices.all()} for offices in (self, fresh)]
+        if keks[0] != keks[1]:
+            message = "tenants: other offices or key-encryption keys need a restart"
+            raise ConfigError(message)
+
+    def renew(self, fresh: "Offices") -> None:
+        """Open and publish with other keys from now on; the offices are the same."""
+        self._by_tenant = {str(office.tenant): office for office in fresh.all()}
 
     def at(self, address: Address) -> Office | None:
         """The office an address names."""
