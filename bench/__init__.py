@@ -1,0 +1,1 @@
+"""Figures of this machine, beside its own bound: ``make bench``."""
