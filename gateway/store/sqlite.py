@@ -193,7 +193,7 @@ class SqliteStore:
         if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT}:
             self._on_io_error(error)
         if in_transaction(connection):
-            connection.exec_driver_sql("ROLLBACK")
+            self._roll_back(connection)
         if code == sqlite3.SQLITE_FULL:
             failure: StoreError = StoreFullError("the disk is full")
         elif isinstance(error, StoreError):
@@ -202,6 +202,12 @@ class SqliteStore:
             failure = StoreError("the database cannot be written")
         failure.__cause__ = error
         return failure
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.exec_driver_sql("ROLLBACK")
+        except DBAPIError as error:  # then nobody knows what the file holds; the next start reads it anew
+            self._on_io_error(error)
 
 
 def sqlite_engine(file: Path, busy_timeout_s: float) -> Engine:
