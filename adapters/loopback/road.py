@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from adapters.loopback.settings import LoopbackSettings
 from gateway.spi import Delivery, Outcome, Parcel, Receipt, Taken, TryLater
@@ -19,8 +20,8 @@ class LoopbackRoad:
 
     @property
     def idempotent(self) -> bool:
-        """The same key again changes nothing."""
-        return True
+        """The same key again changes nothing; a test may have it say otherwise."""
+        return self._settings.idempotent
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Keep the bytes; the reference is the key."""
@@ -36,7 +37,11 @@ class LoopbackRoad:
         return self._taken(parcel) if self._has(parcel) else TryLater("not-here")
 
     async def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
-        """Receipts, as they are given."""
+        """Receipts, as they are given; after a start those of all parcels kept, since one may have been missed."""
+        if self._settings.folder is not None and self._settings.receipts:
+            for path in sorted(self._settings.folder.glob("*@*")):
+                key, _, recipient = path.name.partition("@")
+                yield Receipt(NAME, recipient, key, key=key)
         while True:
             yield await self._receipts.get()
 
@@ -45,11 +50,15 @@ class LoopbackRoad:
 
     def _has(self, parcel: Parcel) -> bool:
         folder = self._settings.folder
-        return parcel.key in self._kept if folder is None else (folder / parcel.key).exists()
+        return parcel.key in self._kept if folder is None else _path(folder, parcel).exists()
 
     def _keep(self, parcel: Parcel, content: bytes) -> None:
         if self._settings.folder is None:
             self._kept[parcel.key] = content
         else:
             self._settings.folder.mkdir(parents=True, exist_ok=True)
-            (self._settings.folder / parcel.key).write_bytes(content)
+            _path(self._settings.folder, parcel).write_bytes(content)
+
+
+def _path(folder: Path, parcel: Parcel) -> Path:
+    return folder / f"{parcel.key}@{parcel.recipient}"

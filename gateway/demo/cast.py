@@ -37,13 +37,19 @@ class Cast:
     gateway: GatewayProcess
     produsent: Produsent
     case_system: CaseSystem
+    session: aiohttp.ClientSession
+    case_tokens: TokenSource
     sender_ledger: Path
     sink_ledger: Path
 
 
 @asynccontextmanager
 async def assembled(
-    folder: Path, *, lines: str = "", sections: str = "", environment: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    sections: str = "",
+    adapters: tuple[str, ...] = ("fiks",),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Cast]:
     """Set everybody up on a fresh folder; the gateway is prepared but not started.
 
@@ -56,7 +62,7 @@ async def assembled(
         defaults=DEFAULTS,
         issuer=f"{base}/",
         jwks_uri=f"{base}/jwks",
-        lines=lines,
+        adapters=adapters,
         sections=sections,
     )
     gateway = GatewayProcess(site, folder / "gateway.log", environment or {})
@@ -67,11 +73,14 @@ async def assembled(
     credentials = await _register(gateway, site)
     trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=site.ca))
     async with issuer.serve(port=port), aiohttp.ClientSession(connector=trust) as session:
+        tokens = _tokens(session, f"{base}/", FAGSYSTEM, SCOPE_FAGSYSTEM, key)
         yield Cast(
             site=site,
             gateway=gateway,
             produsent=_produsent(session, folder, site, key, f"{base}/", credentials),
-            case_system=_case_system(session, folder, site, key, f"{base}/"),
+            case_system=_case_system(session, folder, site, tokens),
+            session=session,
+            case_tokens=tokens,
             sender_ledger=folder / "produsent.jsonl",
             sink_ledger=folder / "fagsystem" / "case-system.jsonl",
         )
@@ -128,7 +137,6 @@ def _produsent(
     return Produsent(session, integration, tokens, key, Ledger(folder / "produsent.jsonl"))
 
 
-def _case_system(session: aiohttp.ClientSession, folder: Path, site: Site, key: SoftwareKey, issuer: str) -> CaseSystem:
-    tokens = _tokens(session, issuer, FAGSYSTEM, SCOPE_FAGSYSTEM, key)
+def _case_system(session: aiohttp.ClientSession, folder: Path, site: Site, tokens: TokenSource) -> CaseSystem:
     settings = CaseSystemSettings(f"{site.case_system_url}/api/v1", poll_s=0.2)
     return CaseSystem(session, settings, folder / "fagsystem", tokens.token, forget=tokens.forget)
