@@ -22,6 +22,7 @@ _FILES: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
 _BOUNDS: Final = ("ge", "le", "min_length", "pattern")
 _WORDS: Final = {
     r"^dict\[str, tuple\[float": "table of lists of numbers",
+    r"^dict\[str, str": "table of texts",
     r"^(tuple|frozenset)\[str": "list of texts",
     r"^tuple\[float": "list of numbers",
     r"^tuple\[.*Path": "list of paths",
