@@ -17,11 +17,13 @@ from gateway import limits
 from gateway.errors import ConfigError
 
 ENVIRONMENT_PREFIX: Final = "BUDSTIKKE__"
-_SECRET_SCHEMES: Final = ("file:", "env:", "pkcs11:")
+THROW_AWAY: Final = "budstikke: kun til utprøving"
+"""Stands in every certificate that our own tools make for trying out; production refuses it (S05)."""
+SECRET_SCHEMES: Final = ("file:", "env:", "pkcs11:")
 
 
 def _secret(value: str) -> str:
-    if not value.startswith(_SECRET_SCHEMES):
+    if not value.startswith(SECRET_SCHEMES):
         message = "a secret is a reference: file:PATH, env:NAME or pkcs11:URI"
         raise ValueError(message)
     return value
@@ -69,11 +71,16 @@ class Listeners(Section):
 
 
 class Issuer(Section):
-    """Who makes the access tokens we accept, and which scope opens what."""
+    """Who makes the access tokens we accept, and which scope opens what.
+
+    ``audience`` must be in every token, but for producers' ones where ``produsent_without_audience`` says so: KS's own
+    scope carries none.
+    """
 
     issuer: str
     jwks_uri: str
     audience: str | None = None
+    produsent_without_audience: bool = False
     scope_produsent: str = "ks:fiks"
     scope_fagsystem: str | None = None
     delegation_source: str | None = None
@@ -135,11 +142,15 @@ class CaseSystem(Section):
 
 
 class Settings(Section):
-    """``gateway.toml``. ``mode = "production"`` only removes abilities."""
+    """``gateway.toml``. ``mode = "production"`` only removes abilities.
+
+    ``adapter_origins``: distribution and version of each adapter that is not ours, as ``"name==1.2.3"``.
+    """
 
     mode: Literal["production", "test", "demo"] = "test"
     data_dir: Path = Path("var")
     adapters: tuple[str, ...] = ("fiks",)
+    adapter_origins: dict[str, str] = Field(default_factory=dict)
     store: Store = Store()
     listen: Listeners = Listeners()
     issuers: tuple[Issuer, ...] = ()
@@ -229,10 +240,18 @@ class Configuration(Section):
 
 def load(file: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
     """Read ``gateway.toml`` and the files beside it. Raises ConfigError naming every fault at once."""
+    configuration, faults = read(file, environment)
+    if configuration is None or faults:
+        raise ConfigError(*faults)
+    return configuration
+
+
+def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Configuration | None, list[str]]:
+    """The same, for those who look for more faults. None when the rest cannot be judged; unknown keys are left out."""
     faults: list[str] = []
     folder = file.resolve().parent
     raw = _read(file, faults)
-    _overlay(raw, environment)
+    _overlay(raw, environment, faults)
     settings = _model(Settings, raw, file.name, faults)
     tenants = {
         path.stem: _model(Tenant, _read(path, faults), f"tenants/{path.name}", faults)
@@ -241,21 +260,22 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Configurati
     frister = _models(Frist, folder / "frister.toml", faults)
     hjemler = _models(Hjemmel, folder / "hjemler.toml", faults)
     partners = {path.stem: _read(path, faults) for path in sorted((folder / "partners").glob("*.toml"))}
-    routes = {name: tuple(roads) for name, roads in _read(folder / "routes.toml", faults, needed=False).items()}
+    routes = _routes(folder / "routes.toml", faults)
     for name, tenant in tenants.items():
         if tenant is not None and tenant.kommunenummer != name:
             faults.append(f"tenants/{name}.toml: kommunenummer is not the file's name")
-    if faults:
-        raise ConfigError(*faults)
-    return Configuration.model_construct(
+    if settings is None or None in frister.values() or None in hjemler.values():
+        return None, faults
+    configuration = Configuration.model_construct(
         folder=folder,
         settings=settings,
-        tenants=tenants,
+        tenants={name: tenant for name, tenant in tenants.items() if tenant is not None},
         frister=frister,
         hjemler=hjemler,
         partners=partners,
         routes=routes,
     )
+    return configuration, faults
 
 
 def resolve(folder: Path, path: Path) -> Path:
@@ -301,26 +321,52 @@ def _read(path: Path, faults: list[str], *, needed: bool = True) -> dict[str, An
     return {}
 
 
-def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _routes(path: Path, faults: list[str]) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for name, roads in _read(path, faults, needed=False).items():
+        if not isinstance(roads, list) or not all(isinstance(road, str) for road in roads):
+            faults.append(f"{path.name}: {name}: want a list of roads")
+            continue
+        found[name] = tuple(roads)
+    return found
+
+
+def _overlay(raw: dict[str, Any], environment: Mapping[str, str], faults: list[str]) -> None:
     """Lay ``BUDSTIKKE__LISTEN__PARTNER__PORT=1`` over the file."""
     for name, value in environment.items():
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue
         *tables, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        table = raw
+        table: Any = raw
         for part in tables:
-            table = table.setdefault(part, {})
-        table[key] = value
+            table = table.setdefault(part, {}) if isinstance(table, dict) else None
+        if isinstance(table, dict):
+            table[key] = value
+        else:
+            faults.append(f"{name}: there is no such table")
 
 
 def _model(model: type[Any], raw: dict[str, Any], name: str, faults: list[str]) -> Any:
+    """The model; without the unknown keys when those are all that is wrong; else None."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False):
-            place = ".".join(str(step) for step in fault["loc"])
-            faults.append(f"{name}: {place}: {fault['msg']}")
+        found = error.errors(include_url=False, include_input=False)
+    for fault in found:
+        place = ".".join(str(step) for step in fault["loc"])
+        faults.append(f"{name}: {place}: {fault['msg']}")
+    if any(fault["type"] != "extra_forbidden" for fault in found):
         return None
+    for fault in found:
+        _drop(raw, fault["loc"])
+    return model.model_validate(raw)
+
+
+def _drop(raw: Any, place: tuple[int | str, ...]) -> None:
+    *tables, key = place
+    for step in tables:
+        raw = raw[step]
+    del raw[key]
 
 
 def _models(model: type[Any], path: Path, faults: list[str]) -> dict[str, Any]:

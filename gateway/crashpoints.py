@@ -63,3 +63,8 @@ def install(hook: Hook) -> None:
     """Make every point call ``hook``. For ``gateway.testing.crash`` alone."""
     global _hook  # noqa: PLW0603  one process-wide switch, set before the first point is passed
     _hook = hook
+
+
+def armed() -> bool:
+    """Whether a hook is installed."""
+    return _hook is not None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import aiohttp
 
@@ -63,3 +64,9 @@ def blocking(session: aiohttp.ClientSession) -> Callable[[str, bytes | None], by
             raise PartnerUnavailableError(message) from error
 
     return ask
+
+
+def nobody(_url: str, _body: bytes | None) -> NoReturn:
+    """Asks nobody: for looking at a configuration. Raises PartnerUnavailableError."""
+    message = "nobody is asked while a configuration is checked"
+    raise PartnerUnavailableError(message)

@@ -36,7 +36,7 @@ from gateway.pipeline.watch import SUBJECT_CHARS_MAX, IssuerAlarms
 from gateway.spi import Adapter
 
 NAMES: Final = ("partner", "case_system", "operations")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(slots=True)
@@ -136,7 +136,7 @@ def tls_of(configuration: Configuration, name: str) -> ssl.SSLContext | None:
     """The TLS of one listener; None for one on loopback without a certificate. Raises ConfigError."""
     listener: config.Listener = getattr(configuration.settings.listen, name)
     if listener.certificate is None or listener.key is None:
-        if listener.host not in _LOOPBACK:
+        if listener.host not in LOOPBACK:
             message = f"listen.{name}: without certificate and key it may listen on loopback only"
             raise ConfigError(message)
         return None

@@ -23,6 +23,7 @@ from gateway.pipeline.roads import Roads, configured_roads
 from gateway.spi import AdapterSpec
 
 _ADAPTERS = "gateway.adapters"
+_OURS = "budstikke"
 
 
 def data_dir(configuration: Configuration) -> Path:
@@ -131,12 +132,22 @@ def adapter_settings(configuration: Configuration, name: str) -> tuple[AdapterSp
     if entry is None:
         message = f"adapters: {name} is not installed"
         raise ConfigError(message)
+    _require_origin(entry, configuration.settings.adapter_origins.get(name))
     spec: AdapterSpec[Any] = entry.load()
     try:
         return spec, spec.settings(**configuration.partners.get(name, {}))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise ConfigError(*(f"partners/{name}.toml: {fault['loc']}: {fault['msg']}" for fault in faults)) from None
+
+
+def _require_origin(entry: EntryPoint, wanted: str | None) -> None:
+    """An adapter that is not ours runs only as the configuration names it: it shares our memory (S107)."""
+    origin = f"{entry.dist.name}=={entry.dist.version}" if entry.dist else "unknown"
+    ours = entry.dist is not None and entry.dist.name == _OURS
+    if wanted != origin and not (ours and wanted is None):
+        message = f"adapters: {entry.name} comes from {origin}; adapter_origins must name exactly that to allow it"
+        raise ConfigError(message)
 
 
 def trust_of(configuration: Configuration, channel: str, ask: Fetch) -> TrustPolicy:

@@ -8,7 +8,7 @@ import typer
 
 from gateway.app.parts import offices_of
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show, show_table
-from gateway.testing.site import write_keys
+from gateway.errors import MalformedRequestError
 
 app = typer.Typer(help="Receive and print keys of the offices.", no_args_is_help=True)
 
@@ -40,6 +40,11 @@ def make_test(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")], as_json: AsJson = False
 ) -> None:
     """Make throw-away keys for trying things out: never for production, which refuses them."""
+    from gateway.testing.site import write_keys  # noqa: PLC0415  throw-away keys have no import in production (S86)
+
+    if folder.exists():
+        detail = "the folder is there already; name a new one"
+        raise MalformedRequestError(detail)
     write_keys(folder)
     names = sorted(path.name for path in folder.iterdir())
     show({"folder": str(folder), "files": names}, as_json=as_json, line=f"made {', '.join(names)} in {folder}")

@@ -3,24 +3,21 @@
 import asyncio
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
 from gateway.errors import ConfigError
-from gateway.simulators.programs import CaseSystemProgram, IssuerProgram, ProdusentProgram, Program, main
+
+if TYPE_CHECKING:
+    from gateway.simulators.programs import Program
 
 app = typer.Typer(help="Partners as honest programs with fault switches.", no_args_is_help=True)
 
 Settings = Annotated[
     Path, typer.Argument(help="A TOML file; its keys are described in docs/operations. Paths count from its folder.")
 ]
-_KINDS: dict[str, type[IssuerProgram | ProdusentProgram | CaseSystemProgram]] = {
-    "issuer": IssuerProgram,
-    "produsent": ProdusentProgram,
-    "case-system": CaseSystemProgram,
-}
 
 
 @app.command("issuer")
@@ -42,6 +39,8 @@ def case_system(settings: Settings) -> None:
 
 
 def _run(kind: str, settings: Path) -> None:
+    from gateway.simulators.programs import main  # noqa: PLC0415  simulators have no import in production (S86)
+
     try:
         done = asyncio.run(main(_read(kind, settings), settings.resolve().parent, print))
     except KeyboardInterrupt:
@@ -50,9 +49,16 @@ def _run(kind: str, settings: Path) -> None:
         raise typer.Exit(1)
 
 
-def _read(kind: str, settings: Path) -> Program:
+def _read(kind: str, settings: Path) -> "Program":
+    from gateway.simulators import programs  # noqa: PLC0415  as above
+
+    kinds: dict[str, type[Program]] = {
+        "issuer": programs.IssuerProgram,
+        "produsent": programs.ProdusentProgram,
+        "case-system": programs.CaseSystemProgram,
+    }
     try:
-        return _KINDS[kind].model_validate(tomllib.loads(settings.read_text(encoding="utf-8")))
+        return kinds[kind].model_validate(tomllib.loads(settings.read_text(encoding="utf-8")))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise ConfigError(*(f"{settings.name}: {fault['loc']}: {fault['msg']}" for fault in faults)) from None

@@ -46,6 +46,7 @@ class Workers:
         """Keep them running until told to stop. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._pass_on)
         code = 0
         while not self._stopping:
             codes = [self._tend(worker) for worker in self._workers]
@@ -57,6 +58,12 @@ class Workers:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        """Each process renews its own keys."""
+        for worker in self._workers:
+            if worker.process is not None and worker.process.poll() is None:
+                worker.process.send_signal(number)
 
     def _tend(self, worker: _Worker) -> int | None:
         """Start it, or start it again. Returns the exit code of one that died."""

@@ -140,7 +140,7 @@ class SoftwareKeyRing:
 
 def read_key(file: KeyFile) -> SoftwareKey:
     """Read a PKCS#12 or PEM file. Raises ConfigError."""
-    content = _private_content(file.path)
+    content = read_private(file.path)
     try:
         found = _parsed(content, file.password)
     except (TypeError, *UNREADABLE):  # TypeError: a password given for a plain key, or missing for an encrypted one
@@ -163,7 +163,25 @@ def read_key(file: KeyFile) -> SoftwareKey:
 
 def read_key_encryption_key(path: Path) -> LocalKeyEncryptionKey:
     """Read a key-encryption key: a private file of exactly 32 random octets. Raises ConfigError."""
-    return LocalKeyEncryptionKey(_private_content(path))
+    return LocalKeyEncryptionKey(read_private(path))
+
+
+def read_private(path: Path) -> bytes:
+    """A file that its owner alone may use, and whose owner is this user or root. Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                mode = status.st_mode & 0o777
+                msg = f"{path}: others than its owner may use this key file (mode {mode:o}, want 600)"
+                raise ConfigError(msg)
+            if status.st_uid not in {0, os.geteuid()}:
+                msg = f"{path}: this key file belongs to another user"
+                raise ConfigError(msg)
+            return file.read(limits.KEY_FILE_BYTES_MAX)
+    except OSError as fault:
+        msg = f"{path}: {fault.strerror}"
+        raise ConfigError(msg) from None
 
 
 def rsa_padding(transport: KeyTransport) -> padding.AsymmetricPadding:
@@ -180,19 +198,6 @@ def _read_or_note(file: KeyFile, faults: list[str]) -> SoftwareKey | None:
     except ConfigError as fault:
         faults.extend(fault.faults)
         return None
-
-
-def _private_content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                msg = f"{path}: others than its owner may use this key file (mode {mode & 0o777:o}, want 600)"
-                raise ConfigError(msg)
-            return file.read(limits.KEY_FILE_BYTES_MAX)
-    except OSError as fault:
-        msg = f"{path}: {fault.strerror}"
-        raise ConfigError(msg) from None
 
 
 def _parsed(content: bytes, password: bytes | None) -> tuple[object, list[x509.Certificate]]:

@@ -163,14 +163,16 @@ def _judge(claims: Mapping[str, Any], issuer: Issuer, now: float) -> VerifiedTok
         _refuse("iat")
     if "nbf" in claims and _seconds(claims, "nbf") > now + limits.TOKEN_LEEWAY_S:
         _refuse("nbf")
-    if issuer.audience is not None and issuer.audience not in _audiences(claims.get("aud")):
+    scopes = frozenset(_text(claims, "scope").split())
+    free = issuer.produsent_without_audience and scopes == {issuer.scope_produsent} and "aud" not in claims
+    if issuer.audience is not None and not free and issuer.audience not in _audiences(claims.get("aud")):
         _refuse("aud")
     return VerifiedToken(
         issuer=issuer.issuer,
         client_id=_text(claims, "client_id"),
         consumer=_organisation(claims.get("consumer"), "consumer"),
         supplier=_supplier(claims, issuer),
-        scopes=frozenset(_text(claims, "scope").split()),
+        scopes=scopes,
         expires_at=expires,
     )
 

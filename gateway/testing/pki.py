@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from gateway.config import THROW_AWAY
+
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 LIFE = timedelta(days=365)
 SIGNING_USAGE = ("digital_signature", "content_commitment")
@@ -236,6 +238,7 @@ def _organisation_name(name: str, number: str | None) -> x509.Name:
     attributes = [
         x509.NameAttribute(NameOID.COUNTRY_NAME, "NO"),
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, name),
+        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, THROW_AWAY),
         x509.NameAttribute(NameOID.COMMON_NAME, name),
     ]
     if number:

@@ -1,0 +1,95 @@
+"""What production refuses: ``mode = "production"`` only ever removes abilities (security.md 5)."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from gateway import config, crashpoints
+from gateway.app.calls import nobody
+from gateway.app.parts import data_dir, offices_of, trust_of
+from gateway.config import Configuration
+from gateway.crypto.trust import Certificate, is_throw_away, names_a_test
+from gateway.domain.routing import LOOPBACK
+from gateway.errors import ConfigError
+
+_SECRET_BYTES_MIN: Final = 12
+_TEST_ISSUERS: Final = ("test.", "//test", "-test", "ver2.", "localhost", "127.0.0.1", "[::1]", ".example", ".invalid")
+
+
+def production_faults(configuration: Configuration, secrets: Mapping[str, str]) -> list[str]:
+    """Everything that production may not have. ``secrets``: each reference by its place."""
+    settings = configuration.settings
+    faults = [f"issuers: {one.issuer} has no audience (S04)" for one in settings.issuers if one.audience is None]
+    faults += [
+        f"issuers: {one.issuer} is a test issuer (S05)"
+        for one in settings.issuers
+        if any(mark in f"{one.issuer} {one.jwks_uri}".lower() for mark in _TEST_ISSUERS)
+    ]
+    if LOOPBACK in settings.adapters:
+        faults.append("adapters: loopback is for tests only (S86)")
+    if settings.operations_token is None:
+        faults.append("operations_token: production needs one (S76)")
+    faults += _process_faults()
+    faults += _secret_faults(configuration, secrets)
+    return faults + _certificate_faults(configuration)
+
+
+def _process_faults() -> list[str]:
+    """How this process was started (S41, S86)."""
+    faults = []
+    if sys.flags.dev_mode:
+        faults.append("python: development mode (-X dev, PYTHONDEVMODE) shows too much (S41)")
+    if not sys.flags.ignore_environment and os.environ.get("PYTHONASYNCIODEBUG"):
+        faults.append("python: asyncio's debug mode (PYTHONASYNCIODEBUG) shows too much (S41)")
+    if crashpoints.armed():
+        faults.append("python: crash points are armed (S86)")
+    return faults
+
+
+def _secret_faults(configuration: Configuration, secrets: Mapping[str, str]) -> list[str]:
+    faults = []
+    data = data_dir(configuration).resolve()
+    for place, reference in secrets.items():
+        if reference.startswith("env:"):
+            faults.append(f"{place}: env: secrets are for demo and tests only")
+            continue
+        try:
+            path = config.secret_path(configuration.folder, reference)
+            secret = config.read_secret(configuration.folder, reference)
+        except ConfigError:
+            continue  # told by the check of every mode
+        if path.resolve().is_relative_to(data):
+            faults.append(f"{place}: keys lie outside data_dir and outside its backup")
+        if len(secret) < _SECRET_BYTES_MIN:
+            faults.append(f"{place}: under {_SECRET_BYTES_MIN} octets; a default or guessable password (S05)")
+    return faults
+
+
+def _certificate_faults(configuration: Configuration) -> list[str]:
+    """Throw-away keys and test roots open nothing in production (S05, S86)."""
+    faults = []
+    for channel in configuration.settings.trust:
+        try:
+            roots = trust_of(configuration, channel, nobody).roots
+        except ConfigError:
+            continue
+        faults += [
+            f"trust.{channel}: {root.subject.rfc4514_string()} is a test root (S05)"
+            for root in roots
+            if is_throw_away(root) or names_a_test(root)
+        ]
+    try:
+        offices = offices_of(configuration)
+    except ConfigError:
+        return faults
+    held: list[tuple[str, Certificate]] = []
+    for office in offices.all():
+        for ring in (office.receive, office.print_part):
+            held += [(str(office.tenant), key.certificate) for key in ring.decryption_keys()]
+    faults += [
+        f"tenants: {tenant} has a throw-away key, {certificate.subject.rfc4514_string()} (S05)"
+        for tenant, certificate in held
+        if is_throw_away(certificate)
+    ]
+    return faults
