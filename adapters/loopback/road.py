@@ -57,7 +57,9 @@ class LoopbackRoad:
             self._kept[parcel.key] = content
         else:
             self._settings.folder.mkdir(parents=True, exist_ok=True)
-            _path(self._settings.folder, parcel).write_bytes(content)
+            part = self._settings.folder / f"{parcel.key}.part"  # what is here under its own name is whole
+            part.write_bytes(content)
+            part.rename(_path(self._settings.folder, parcel))
 
 
 def _path(folder: Path, parcel: Parcel) -> Path:
