@@ -20,7 +20,7 @@ _STEPS: Final = (
     "__init__.py: give a Directory that knows the recipients' certificates; without one nothing is sealed",
     "the test: for HTTP, subclass HttpAdapterContract and give it a fake partner (gateway.testing.partner)",
     "install it beside Budstikke: pip install -e .",
-    "config: the name in adapters, partners/{name}.toml, a line in routes.toml, at least one rule in guards",
+    "config: its name in adapters, its origin in adapter_origins, partners/{name}.toml, routes.toml, a rule in guards",
 )
 
 _PROJECT: Final = """\
