@@ -59,8 +59,8 @@ def crashpoint(point: Point, side: Side) -> None:
         _hook(point, side)
 
 
-def install(hook: Hook) -> None:
-    """Make every point call ``hook``. For ``gateway.testing.crash`` alone."""
+def install(hook: Hook | None) -> None:
+    """Make every point call ``hook``, or none again. For ``gateway.testing.crash`` alone."""
     global _hook  # noqa: PLW0603  one process-wide switch, set before the first point is passed
     _hook = hook
 

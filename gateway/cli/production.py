@@ -2,14 +2,16 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from gateway import config, crashpoints
 from gateway.app.calls import nobody
+from gateway.app.doors import NAMES
 from gateway.app.parts import data_dir, offices_of, trust_of
 from gateway.config import Configuration
-from gateway.crypto.trust import Certificate, is_throw_away, names_a_test
+from gateway.crypto.trust import Certificate, is_throw_away, names_a_test, read_roots
 from gateway.domain.routing import LOOPBACK
 from gateway.errors import ConfigError
 
@@ -79,17 +81,23 @@ def _certificate_faults(configuration: Configuration) -> list[str]:
             for root in roots
             if is_throw_away(root) or names_a_test(root)
         ]
-    try:
-        offices = offices_of(configuration)
-    except ConfigError:
-        return faults
-    held: list[tuple[str, Certificate]] = []
-    for office in offices.all():
-        for ring in (office.receive, office.print_part):
-            held += [(str(office.tenant), key.certificate) for key in ring.decryption_keys()]
     faults += [
-        f"tenants: {tenant} has a throw-away key, {certificate.subject.rfc4514_string()} (S05)"
-        for tenant, certificate in held
+        f"{place} is a throw-away certificate, {certificate.subject.rfc4514_string()} (S05)"
+        for place, certificate in _own_certificates(configuration)
         if is_throw_away(certificate)
     ]
     return faults
+
+
+def _own_certificates(configuration: Configuration) -> Iterator[tuple[str, Certificate]]:
+    """Of the listeners and the offices, as far as they can be read; what cannot is told by the check of every mode."""
+    for name in NAMES:
+        listener: config.Listener = getattr(configuration.settings.listen, name)
+        if listener.certificate is not None:
+            with suppress(ConfigError):
+                yield f"listen.{name}", read_roots([config.resolve(configuration.folder, listener.certificate)])[0]
+    with suppress(ConfigError):
+        for office in offices_of(configuration).all():
+            for ring in (office.receive, office.print_part):
+                yield from ((f"tenants: {office.tenant}", key.certificate) for key in ring.decryption_keys())
+            yield f"tenants: {office.tenant}", office.receive.signing_key().chain[0]
