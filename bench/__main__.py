@@ -69,7 +69,9 @@ async def _print_rates(machine: Machine, reports: int) -> None:
     print(f"{reports} reports each, sealed beforehand: {_sizes(intake)}\n")
     print(f"{'reports a second':44}{'figure':>8}{'bound':>9}{'share':>8}")
     _print_row("intake, 1 producer", alone, machine.intake_s(alone.sizes), COMMITS_INTAKE * machine.sync_s)
-    _print_row(f"intake, {PRODUCERS}", intake, machine.intake_s(intake.sizes), COMMITS_INTAKE * machine.sync_s)
+    _print_row(
+        f"intake, {PRODUCERS} producers", intake, machine.intake_s(intake.sizes), COMMITS_INTAKE * machine.sync_s
+    )
     for bits in KEY_BITS:
         with _folder() as folder:
             run = await measure_journey(folder, reports, bits)
