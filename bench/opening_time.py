@@ -32,7 +32,7 @@ from gateway.testing.pki import receive_key
 
 PROFILE = GATEWAY_ENVELOPE.accepting_pkcs1_v15()
 CREDENTIAL = receive_key()
-KEY = SoftwareKey(CREDENTIAL.key, CREDENTIAL.chain)
+KEY = SoftwareKey(CREDENTIAL.key, CREDENTIAL.chain)  # type: ignore[arg-type]  # made as RSA
 FACTS = facts_of(CREDENTIAL.certificate)
 
 

@@ -69,7 +69,7 @@ def open_through_spool() -> None:
     spool.write(sealer.finish())
     size = spool.tell()
     spool.seek(0)
-    verify_container(key.reader(NAME, spool, size), FIKS_CONCERN_REPORT, TRUST, NOW)
+    verify_container(io.BufferedReader(key.reader(NAME, spool, size)), FIKS_CONCERN_REPORT, TRUST, NOW)
 
 
 def rate(work: Callable[[], object], seconds: float) -> float:
