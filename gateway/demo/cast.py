@@ -72,19 +72,21 @@ async def assembled(
         await gateway.command("migrate", "--create")
     credentials = await _register(gateway, site)
     trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=site.ca))
-    async with issuer.serve(port=port), aiohttp.ClientSession(connector=trust) as session:
-        tokens = _tokens(session, f"{base}/", FAGSYSTEM, SCOPE_FAGSYSTEM, key)
-        yield Cast(
-            site=site,
-            gateway=gateway,
-            produsent=_produsent(session, folder, site, key, f"{base}/", credentials),
-            case_system=_case_system(session, folder, site, tokens),
-            session=session,
-            case_tokens=tokens,
-            sender_ledger=folder / "produsent.jsonl",
-            sink_ledger=folder / "fagsystem" / "case-system.jsonl",
-        )
-    await gateway.stop()
+    try:
+        async with issuer.serve(port=port), aiohttp.ClientSession(connector=trust) as session:
+            tokens = _tokens(session, f"{base}/", FAGSYSTEM, SCOPE_FAGSYSTEM, key)
+            yield Cast(
+                site=site,
+                gateway=gateway,
+                produsent=_produsent(session, folder, site, key, f"{base}/", credentials),
+                case_system=_case_system(session, folder, site, tokens),
+                session=session,
+                case_tokens=tokens,
+                sender_ledger=folder / "produsent.jsonl",
+                sink_ledger=folder / "fagsystem" / "case-system.jsonl",
+            )
+    finally:
+        await gateway.stop()
 
 
 def _registered(key: SoftwareKey) -> list[RegisteredClient]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from gateway.domain.lifecycle import Effect, Event
 from gateway.store.database import insert_new, now_us
 from gateway.store.outbox import ENDED
-from gateway.store.tables import attempt, journal, message, parcel, queue_item, taking
+from gateway.store.tables import attempt, journal, message, parcel, payload, queue_item, taking
 
 NOTHING_LEFT: Final = frozenset({"not-taken", "refused", "guards-stopped", "not-sealed", "overtaken", "not-called"})
 """First words of an attempt's code that prove that the partner has nothing of it."""
@@ -88,8 +88,11 @@ def may_have_left(
     """Whether some attempt to send began and was not answered by a proven no.
 
     ``but``: generation and number of the attempt that asks and has called nobody yet. ``trust_person``: what a person
-    released after the partner could not be asked counts as decided.
+    released after the partner could not be asked counts as decided. Before anything was sealed nothing can have left.
     """
+    sealed = select(payload.c.id).where(payload.c.message_id == message_id, payload.c.purpose.startswith("parcel:"))
+    if conn.execute(sealed.limit(1)).first() is None:
+        return False
     query = select(attempt).where(attempt.c.message_id == message_id, attempt.c.effect == Effect.SEND.value)
     proven_before = _proven_before(conn, message_id, trust_person=trust_person)
     open_attempts: dict[tuple[int, int], bool] = {}

@@ -5,6 +5,7 @@ watches can kill it with SIGKILL exactly there. A kill always comes from another
 every point passed to MARK, a line each: how a harness learns which points a journey has.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ from gateway import crashpoints
 from gateway.crashpoints import Point, Side
 
 _HOUR_S = 3600
+_PR_SET_PDEATHSIG = 1
 
 
 class Armed:
@@ -86,6 +88,7 @@ def serve() -> None:
 
 def _child(order: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever forked us is gone: nobody would stop us
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(log, stream)
