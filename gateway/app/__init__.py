@@ -97,7 +97,7 @@ async def incarnate(store: Store) -> Incarnation:
     """A new life of this process; on PostgreSQL one that others can see."""
     incarnation = Incarnation(str(uuid_utils.uuid7()))
     if isinstance(store, PostgresStore):
-        incarnation.alive = store.presence.alive
+        incarnation.locked = store.presence.alive
         incarnation.id = await store.presence.begin(lambda renewed: setattr(incarnation, "id", renewed))
     return incarnation
 

@@ -5,7 +5,6 @@ safe to run in every process at once.
 """
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from gateway.observability import metrics
 from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.case_events import reread_clocks
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.steady import running_s
 from gateway.pipeline.worker import Incarnation, give_up, poisonous
 from gateway.store import alarms, incarnations, journal, outbox, unit_of_work
 from gateway.store.alarms import AlarmCode
@@ -31,10 +31,10 @@ _BATCH: Final = 200
 
 @dataclass(slots=True)
 class Memory:
-    """What the last sweep saw: the store's clock beside the monotonic one, and lives whose lock nobody held."""
+    """What the last sweep saw: the store's clock beside the one nobody sets, and lives whose lock nobody held."""
 
     wall: int
-    monotonic: float
+    running: float
     unlocked: frozenset[str] = frozenset()
 
 
@@ -56,19 +56,20 @@ async def run_sweeper(env: Environment, incarnation: Incarnation, stop: asyncio.
 
 async def remember(env: Environment) -> Memory:
     """A memory to begin with."""
-    return Memory(await env.store.read(now_us), time.monotonic())
+    return Memory(await env.store.read(now_us), running_s())
 
 
 async def sweep(env: Environment, incarnation: Incarnation, memory: Memory | None = None) -> None:
     """One round."""
     memory = memory or await remember(env)
     await _notice_jump(env, memory)
+    incarnation.steady.renew()
     owner, working, lease_s = incarnation.id, set(incarnation.working), env.settings.engine.lease_s
     if working:
         await env.store.write(lambda conn: outbox.extend(conn, owner, working, lease_s), Point.SWEEP)
     dead = await _dead(env, memory)
-    await env.store.write(lambda conn: _free_leases(env, conn, dead), Point.SWEEP)
-    await env.store.write(lambda conn: _lapse_claims(env, conn), Point.SWEEP)
+    await env.store.write(lambda conn: _free_leases(env, conn, dead, memory.wall), Point.SWEEP)
+    await env.store.write(lambda conn: _lapse_claims(env, conn, memory.wall), Point.SWEEP)
     await env.store.write(lambda conn: _ring_rests(env, conn), Point.SWEEP)
     await env.store.write(lambda conn: _ring_clocks(env, conn), Point.SWEEP)
     while await env.store.write(journal.number_pending, Point.NUMBER):
@@ -91,8 +92,8 @@ def take_up_orphans(env: Environment, conn: Connection, *, owner: str) -> int:
     return _judge_freed(env, conn, outbox.free(conn, (), everyone_but=owner if alone else None))
 
 
-def _free_leases(env: Environment, conn: Connection, dead: frozenset[str]) -> int:
-    freed = _judge_freed(env, conn, outbox.free(conn, dead))
+def _free_leases(env: Environment, conn: Connection, dead: frozenset[str], wall: int) -> int:
+    freed = _judge_freed(env, conn, outbox.free(conn, dead, now=wall))
     if dead:
         incarnations.end(conn, dead)
     return freed
@@ -111,12 +112,15 @@ def _judge_freed(env: Environment, conn: Connection, freed: list[Row[Any]]) -> i
     return len(freed)
 
 
-def _lapse_claims(env: Environment, conn: Connection) -> int:
-    """A claim whose time is over is given back; the case system may confirm all the same."""
+def _lapse_claims(env: Environment, conn: Connection, wall: int) -> int:
+    """A claim whose time is over is given back; the case system may confirm all the same.
+
+    ``wall`` is the store's time as this sweep believes it: a clock that was just set ends no claim.
+    """
     now = env.now()
     lapsed = conn.execute(
         select(message_state.c.message_id)
-        .where(message_state.c.state == State.OFFERED.value, message_state.c.claim_until < now_us(conn))
+        .where(message_state.c.state == State.OFFERED.value, message_state.c.claim_until < wall)
         .limit(_BATCH)
         .with_for_update(skip_locked=True)
     ).all()
@@ -180,12 +184,12 @@ async def _notice_jump(env: Environment, memory: Memory) -> None:
 
     The clock is the store's, as for every lease. How long the question took is no jump.
     """
-    asked = time.monotonic()
+    asked = running_s()
     wall = await env.store.read(now_us)
-    answered = time.monotonic()
-    seen, passed = memory.wall, answered - memory.monotonic
+    answered = running_s()
+    seen, passed = memory.wall, answered - memory.running
     jump = (wall - seen) - int(passed * _SECOND)
-    memory.wall, memory.monotonic = wall, answered
+    memory.wall, memory.running = wall, answered
     if abs(jump) < (limits.CLOCK_JUMP_S + answered - asked) * _SECOND:
         return
     if await env.store.write(lambda conn: make_good(env, conn, seen, jump), Point.SWEEP):

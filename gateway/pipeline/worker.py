@@ -22,6 +22,7 @@ from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.effects import HANDLERS
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.gate import Gate
+from gateway.pipeline.steady import Steady
 from gateway.store import alarms, journal, outbox, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
@@ -34,15 +35,20 @@ _BATCH: Final = 10
 class Incarnation:
     """This life of this process: the owner of its leases.
 
-    ``alive`` is false once it lost the right to call out; ``id`` changes when a new life begins. ``working`` holds the
+    ``locked`` is false once others may think it dead; ``id`` changes when a new life begins. ``working`` holds the
     queue items it knows to be its own: a heartbeat keeps their leases, and no others, so that what was claimed in a
     commit of unknown outcome lapses.
     """
 
     id: str
     gate: Gate = field(default_factory=Gate)
-    alive: Callable[[], bool] = lambda: True
+    locked: Callable[[], bool] = lambda: True
+    steady: Steady = field(default_factory=Steady)
     working: set[int] = field(default_factory=set)
+
+    def alive(self) -> bool:
+        """Whether it may begin anything: its lock is held, and the time by which things are due is believed."""
+        return self.locked() and self.steady.holds()
 
 
 async def run_worker(env: Environment, incarnation: Incarnation, lane: Lane, stop: asyncio.Event) -> None:

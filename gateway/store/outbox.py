@@ -221,14 +221,17 @@ def extend(conn: Connection, owner: str, items: Collection[int], lease_s: float)
     )
 
 
-def free(conn: Connection, dead_owners: Collection[str], *, everyone_but: str | None = None) -> list[Row[Any]]:
+def free(
+    conn: Connection, dead_owners: Collection[str], *, now: int | None = None, everyone_but: str | None = None
+) -> list[Row[Any]]:
     """Take leases from the dead, or whose time is over. Returns the items, now suspect.
 
     A first death makes an item due at once; after more, its back-off stands (``backoff`` of the caller moved it).
-    Items that were claimed but not begun are innocent: they are only given back.
+    Items that were claimed but not begun are innocent: they are only given back. ``now``: the store's time as the
+    caller believes it, when it has reason to doubt what the clock says at this moment.
     """
-    now = now_us(conn)
-    over = and_(queue_item.c.lease_owner.is_not(None), queue_item.c.lease_until < now)
+    time_now = now_us(conn) if now is None else now
+    over = and_(queue_item.c.lease_owner.is_not(None), queue_item.c.lease_until < time_now)
     dead = queue_item.c.lease_owner.in_(list(dead_owners))
     gone = or_(over, dead)
     if everyone_but is not None:

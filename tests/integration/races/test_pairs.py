@@ -18,6 +18,7 @@ from gateway.pipeline.people import Decision
 from gateway.pipeline.vault import Vault
 from gateway.store import alarms, consistency, journal, messages, outbox
 from gateway.store.alarms import AlarmCode
+from gateway.store.database import now_us
 from gateway.store.tables import alarm, confirmation, history, leaf, message_state, queue_item
 from tests.integration.races.conftest import overlap
 from tests.work import state_of, work_off
@@ -55,7 +56,7 @@ class Offered:
         return await people.decide(env, self.id, decision)
 
     async def lapse(self, env):
-        return await env.store.write(lambda conn: sweeper._lapse_claims(env, conn), Point.SWEEP)
+        return await env.store.write(lambda conn: sweeper._lapse_claims(env, conn, now_us(conn)), Point.SWEEP)
 
     async def hold(self, env):
         return await people.decide(env, self.id, Decision("hold", "kari", "må ses på"))
