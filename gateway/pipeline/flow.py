@@ -25,13 +25,13 @@ def rules_of(env: Environment) -> FlowRules:
 
 def note(env: Environment, conn: Connection, adapter: str, outcome: Outcome) -> None:
     """An attempt or a question was answered, or was not."""
-    before = partners.lock(conn, adapter)
+    before = partners.lock(conn, adapter, env.settings.flow.window_first)
     partners.save(conn, adapter, before, _after(env, before, outcome), env.now())
 
 
 def greet(env: Environment, conn: Connection, adapter: str) -> None:
     """Something valid came from the partner: it lives."""
-    before = partners.lock(conn, adapter)
+    before = partners.lock(conn, adapter, env.settings.flow.window_first)
     partners.save(conn, adapter, before, greeted(before, rules_of(env)), env.now())
 
 

@@ -38,9 +38,8 @@ def _take(env: Environment, conn: Connection, receipt: Receipt) -> bool:
         alarms.ring(conn, tenant=tenant, code=AlarmCode.RECEIPT_MISMATCH, subject=subject, at=env.now())
         return False
     parcels.take(conn, found, receipt.partner_reference, env.now())
-    if env.roads.find(found.adapter) is not None:
-        flow.greet(env, conn, found.adapter)
     _apply(env, conn, found, receipt)
+    flow.greet(env, conn, found.adapter)  # after the message's own lock, as everywhere
     return True
 
 

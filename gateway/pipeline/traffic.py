@@ -56,7 +56,7 @@ async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> li
     owner, lease_s = incarnation.id, env.settings.engine.lease_s
 
     def work(conn: Connection) -> list[Item]:
-        partners.lock(conn, adapter)
+        partners.lock(conn, adapter, env.settings.flow.window_first)
         taken: list[Item] = []
         for lane in _LANES:
             taken += outbox.claim(

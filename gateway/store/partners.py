@@ -22,8 +22,9 @@ def find(conn: Connection, name: str) -> Flow:
     return Flow(row.window, row.failures, row.probes, row.down_until, row.reason)
 
 
-def lock(conn: Connection, name: str) -> Flow:
-    """As ``find``, locked until the transaction ends."""
+def lock(conn: Connection, name: str, window: int) -> Flow:
+    """As ``find``, locked until the transaction ends; a partner without a row gets one with this window."""
+    ensure(conn, name, window)
     conn.execute(select(partner.c.name).where(partner.c.name == name).with_for_update())
     return find(conn, name)
 

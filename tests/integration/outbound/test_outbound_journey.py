@@ -1,19 +1,22 @@
 """A letter goes out: handed in, held against the rules, sealed once, sent, receipted."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from adapters.loopback.road import LoopbackRoad
 from adapters.loopback.settings import LoopbackSettings
+from gateway.crashpoints import Point
 from gateway.domain.lifecycle import State
-from gateway.errors import ConflictError
+from gateway.errors import ConflictError, StoreError
 from gateway.pipeline import case_events, people
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.send import code_of
 from gateway.pipeline.texts import HOLDS
 from gateway.pipeline.withdraw import withdraw
 from gateway.spi import Adapter, Receipt, Refused, Taken, TryLater, Uncertain
+from gateway.store.tables import queue_item
 from tests.integration.outbound.kit import (
     BREV,
     RECIPIENT,
@@ -138,6 +141,45 @@ async def test_the_next_road_is_taken_only_after_proof_and_the_last_one_leads_to
     assert [parcel.adapter for parcel in await parcels_of(env, message_id)] == ["first", "second"]
 
 
+async def test_an_attempt_owed_by_an_earlier_clearing_is_made_no_more(env, site, client):
+    partner = Scripted([TryLater("busy"), Taken("ref-1")])
+    env = await with_roads(env, site.tenant, partner=partner)
+    engine = env.settings.engine.model_copy(update={"backoff_first_s": 3600.0})
+    env = replace(env, settings=env.settings.model_copy(update={"engine": engine}))
+    message_id = await hand_in(env, client)
+    await work_off(env)
+    for verb in ("hold", "release"):
+        await people.decide(env, message_id, people.Decision(verb, "ola", "se"))
+    await env.store.write(lambda conn: conn.execute(queue_item.update().values(run_at=0)), Point.SWEEP)
+    await work_off(env)
+    assert await state_of(env, message_id) == State.SENT
+    assert len(partner.sent) == 2
+    assert "overtaken" in await attempts_of(env, message_id)
+
+
+async def test_an_answer_that_could_not_be_stored_is_asked_for_again(env, site, client):
+    partner = Scripted([Taken("ref-1")], [Taken("ref-1")])
+    env = await with_roads(env, site.tenant, partner=partner)
+    message_id = await hand_in(env, client)
+    await work_off(replace(env, store=FailsOnce(env.store, Point.SENT)))
+    assert await state_of(env, message_id) == State.SENT
+    assert (len(partner.sent), len(partner.asked)) == (1, 1)
+
+
+class FailsOnce:
+    """A store whose first commit of one kind fails."""
+
+    def __init__(self, store, point) -> None:
+        self.store, self.point = store, point
+        self.read, self.watch = store.read, store.watch
+
+    async def write(self, work, point, *lane):
+        if point is self.point:
+            self.point = None
+            raise StoreError("the database cannot be written")
+        return await self.store.write(work, point, *lane)
+
+
 async def test_what_is_held_while_it_is_sent_is_told_to_a_person_and_never_sent_twice(env, site, client):
     async def held_meanwhile():
         await people.decide(env, message_id, people.Decision("hold", "ola", "feil vedlegg"))
@@ -188,8 +230,6 @@ async def test_a_disclosure_with_basis_and_purpose_passes(env, site, client):
 
 
 async def test_the_rules_are_asked_before_every_attempt(env, site, client):
-    from dataclasses import replace
-
     partner = Scripted([TryLater("busy"), Taken("ref-1")])
     lax = await with_roads(env, site.tenant, partner=partner)
     lax = replace(
