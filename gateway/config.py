@@ -161,7 +161,6 @@ class Settings(Section):
     trust: dict[str, Trust] = Field(default_factory=dict)
     case_system: CaseSystem = CaseSystem()
     operations_token: SecretReference | None = None
-    alarm_webhook: str | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
 

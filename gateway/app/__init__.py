@@ -21,6 +21,7 @@ from gateway.observability import logging
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
 from gateway.pipeline.traffic import prepare, run_inbound, run_road
+from gateway.pipeline.upkeep import run_upkeep
 from gateway.pipeline.vault import Vault
 from gateway.pipeline.watch import watching
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
@@ -117,6 +118,7 @@ async def engine(
             group.create_task(run_worker(env, incarnation, lane, stop))
         group.create_task(watch_suspects(env, incarnation, stop))
         group.create_task(run_sweeper(env, incarnation, stop))
+        group.create_task(run_upkeep(env, stop))
         for name, adapter in adapters.items():
             if adapter.outbound is not None:
                 group.create_task(run_road(env, incarnation, name, stop))

@@ -9,7 +9,6 @@ REGISTRY: Final = CollectorRegistry()
 RECEIVED: Final = Counter(
     "budstikke_received", "Messages stored, by lane and whether repeated.", ["lane", "repeated"], registry=REGISTRY
 )
-TRANSITIONS: Final = Counter("budstikke_transitions", "Changes of state.", ["event"], registry=REGISTRY)
 EFFECTS: Final = Counter(
     "budstikke_effects", "Effects performed, by outcome code.", ["effect", "outcome"], registry=REGISTRY
 )

@@ -284,4 +284,4 @@ def _link(conn: Connection, row: Row[Any], first: str) -> None:
     dedupe.link(conn, row.tenant, row.id, first)
     first_state, own_state = locked_state(conn, first), locked_state(conn, row.id)
     if first_state is not None and own_state is not None and first_state.state in {State.CONFIRMED, State.RECEIPTED}:
-        unit_of_work.owe_receipt(conn, own_state, Effect.RECEIPT_POSITIVE)
+        unit_of_work.owe(conn, own_state, Effect.RECEIPT_POSITIVE)

@@ -232,6 +232,7 @@ def _measure(conn: Connection) -> None:
     for lane, count, oldest in conn.execute(query):
         metrics.QUEUE.labels(lane).set(count)
         metrics.OLDEST_SECONDS.labels(lane).set(max(0, now - oldest) / _SECOND)
-    for code, count in alarms.count_open(conn).items():
-        metrics.ALARMS.labels(code).set(count)
+    alarming = alarms.count_open(conn)
+    for code in AlarmCode:
+        metrics.ALARMS.labels(code.value).set(alarming.get(code.value, 0))
     metrics.UNNUMBERED.set(journal.unnumbered(conn))

@@ -3,6 +3,7 @@
 An alarm's code is the file name of its runbook in ``docs/operations``; its subject is an id of ours.
 """
 
+from collections.abc import Collection
 from enum import StrEnum, unique
 from typing import Any
 
@@ -73,6 +74,15 @@ def close(conn: Connection, *, code: AlarmCode, subject: str, at: int, actor: st
     entry = journal.Entry(journal.ALARM_CLOSED, row.tenant, at, actor, code=code.value, refs={"alarm": row.id})
     journal.write(conn, entry)
     return True
+
+
+def close_all(conn: Connection, codes: Collection[AlarmCode], *, subject: str, at: int, actor: str) -> None:
+    """Close those of these codes that are open for a subject. One look when none is, as is the rule."""
+    query = select(alarm.c.code).where(
+        alarm.c.subject == subject, alarm.c.code.in_([code.value for code in codes]), alarm.c.closed_at.is_(None)
+    )
+    for code in conn.execute(query).scalars().all():
+        close(conn, code=AlarmCode(code), subject=subject, at=at, actor=actor)
 
 
 def see(conn: Connection, alarm_id: int, *, at: int, actor: str) -> bool:

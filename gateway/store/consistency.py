@@ -130,6 +130,25 @@ def _effect_faults(conn: Connection, row: Row[Any], derived: Derived) -> list[Fa
     return found
 
 
+def missing_effects(conn: Connection, row: Row[Any], derived: Derived) -> tuple[Effect, ...]:
+    """What must be made again: owed by the last transition and neither waiting nor done, or owed by the state itself."""
+    if not any(fault.code == "effect-missing" for fault in _effect_faults(conn, row, derived)):
+        return ()
+    waiting = conn.execute(select(queue_item.c.effect, queue_item.c.generation).where(_of(row.message_id))).all()
+    live = {(one.effect, one.generation) for one in waiting}
+    lost: list[Effect] = [
+        effect
+        for effect in derived.effects
+        if effect is not Effect.ALARM
+        and (effect.value, derived.generation) not in live
+        and not _done(conn, row.message_id, effect.value, derived.generation)
+    ]
+    owed = _OWED.get(State(row.state), frozenset())
+    if owed and not owed & {Effect(one.effect) for one in waiting} and not owed & set(lost):
+        lost.append(sorted(owed)[0])
+    return tuple(lost)
+
+
 def _of(message_id: str) -> Any:
     return queue_item.c.message_id == message_id
 

@@ -43,7 +43,6 @@ CLIENT_REVOKED: Final = "client-revoked"
 WEBHOOK_SET: Final = "webhook-set"
 WEBHOOK_REMOVED: Final = "webhook-removed"
 SUBMITTED: Final = "submitted"
-PARTS_COMPARED: Final = "parts-differ"
 CLOCK_JUMPED: Final = "clock-jumped"
 NOTES_SHOWN: Final = "notes-shown"
 UNPARKED: Final = "effect-unparked"
@@ -53,7 +52,7 @@ PUBLISHED: Final = frozenset(
         *(event.value for event in Event),
         ARRIVED, REPEATED, SHOWN, DOCUMENT_SHOWN, READ_BACK_WRONG, CONFIRM_CONFLICT, CASE_EVENT, LATE,
         ALARM_OPENED, ALARM_SEEN, ALARM_CLOSED, PARKED, CLIENT_ADDED, CLIENT_ROTATED, CLIENT_REVOKED,
-        WEBHOOK_SET, WEBHOOK_REMOVED, SUBMITTED, PARTS_COMPARED, CLOCK_JUMPED,
+        WEBHOOK_SET, WEBHOOK_REMOVED, SUBMITTED, CLOCK_JUMPED,
         NOTES_SHOWN, UNPARKED,
     }
 )  # fmt: skip

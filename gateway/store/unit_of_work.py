@@ -141,8 +141,7 @@ def _move(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
             commit=happening.commit,
         ),
     )
-    for code in _CLOSED_BY_PROGRESS:
-        alarms.close(conn, code=code, subject=row.message_id, at=happening.at, actor=happening.actor)
+    alarms.close_all(conn, _CLOSED_BY_PROGRESS, subject=row.message_id, at=happening.at, actor=happening.actor)
     _owe(conn, row, effects, generation, happening)
     if after in _DECIDED:
         _owe_duplicates(conn, row.message_id, _DECIDED[after])
@@ -156,32 +155,28 @@ def _owe(conn: Connection, row: Row[Any], effects: tuple[Effect, ...], generatio
             code = _ALARMS[happening.event]
             alarms.ring(conn, tenant=row.tenant, code=code, subject=row.message_id, at=happening.at)
             continue
-        outbox.enqueue(
-            conn,
-            tenant=row.tenant,
-            message_id=row.message_id,
-            effect=effect,
-            generation=generation,
-            lane=row.lane,
-            partner=partner_of(effect, road),
-        )
+        _enqueue(conn, row, effect, generation, road)
+
+
+def owe(conn: Connection, row: Row[Any], effect: Effect) -> None:
+    """Owe a message an effect in the state it is in; the same one twice is one."""
+    _enqueue(conn, row, effect, row.generation, parcels.partner_of(conn, row.message_id))
+
+
+def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int, road: str) -> None:
+    outbox.enqueue(
+        conn,
+        tenant=row.tenant,
+        message_id=row.message_id,
+        effect=effect,
+        generation=generation,
+        lane=row.lane,
+        partner=partner_of(effect, road),
+    )
 
 
 def _owe_duplicates(conn: Connection, first_id: str, effect: Effect) -> None:
     for message_id in dedupe.duplicates_of(conn, first_id):
         row = locked_state(conn, message_id)
         if row is not None and row.state == State.DUPLICATE:
-            owe_receipt(conn, row, effect)
-
-
-def owe_receipt(conn: Connection, row: Row[Any], effect: Effect) -> None:
-    """Owe a message its business receipt."""
-    outbox.enqueue(
-        conn,
-        tenant=row.tenant,
-        message_id=row.message_id,
-        effect=effect,
-        generation=row.generation,
-        lane=row.lane,
-        partner="gateway",
-    )
+            owe(conn, row, effect)
