@@ -17,6 +17,9 @@ _TOTAL_S: Final = 10.0
 _CONNECT_S: Final = 5.0
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _IPV4_BITS: Final = 0xFFFFFFFF
+_IPV6: Final = 6
+_GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+_RELAY_ANYCAST: Final = ipaddress.ip_network("192.88.99.0/24")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -29,7 +32,9 @@ def is_public(text: str) -> bool:
             address = ipaddress.IPv4Address(int(address) & _IPV4_BITS)
         else:
             address = address.ipv4_mapped or address.sixtofour or address
-    return address.is_global and not address.is_multicast
+    # The library calls much else of IPv6 global: IPv4-compatible, site-local and local-use NAT64 addresses.
+    assigned = address in _GLOBAL_UNICAST if address.version == _IPV6 else address not in _RELAY_ANYCAST
+    return assigned and address.is_global and not address.is_multicast
 
 
 def public_socket(info: tuple[Any, ...]) -> socket.socket:
@@ -50,7 +55,7 @@ def plain_socket(info: tuple[Any, ...]) -> socket.socket:
 @asynccontextmanager
 async def egress_session(factory: Callable[[tuple[Any, ...]], socket.socket]) -> AsyncIterator[aiohttp.ClientSession]:
     """A session for such calls: short, without redirects' help, cookies or proxy variables (S54, S55)."""
-    connector = aiohttp.TCPConnector(socket_factory=factory, limit_per_host=4, force_close=True)
+    connector = aiohttp.TCPConnector(socket_factory=factory, limit_per_host=4, force_close=True, use_dns_cache=False)
     timeout = aiohttp.ClientTimeout(total=_TOTAL_S, connect=_CONNECT_S)
     async with aiohttp.ClientSession(
         connector=connector,

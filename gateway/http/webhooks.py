@@ -14,7 +14,7 @@ class WebhookOrder(wire.Wire):
     """PUT /webhook."""
 
     url: str = Field(min_length=8, max_length=webhooks.URL_CHARS_MAX)
-    secret: str = Field(min_length=1, max_length=120)
+    secret: str = Field(min_length=1, max_length=120, repr=False)
 
 
 class WebhookApi:
