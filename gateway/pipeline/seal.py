@@ -12,12 +12,13 @@ from gateway.crypto.at_rest import plaintext_size
 from gateway.crypto.cms import EnvelopeWriter
 from gateway.crypto.profiles import FIKS_ENVELOPE, GATEWAY_ENVELOPE, EnvelopeProfile
 from gateway.crypto.published import recipient_certificate
+from gateway.domain.lifecycle import State
 from gateway.domain.message_type import Lane
 from gateway.domain.routing import LOOPBACK
 from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError, UnknownResourceError
 from gateway.pipeline.envelope import ENVELOPE_FILE
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.outgoing import Outgoing
+from gateway.pipeline.outgoing import Outgoing, still_owed
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.vault import SealedRecord
 from gateway.spi import Parcel, Seal, Stream
@@ -36,8 +37,8 @@ _PROFILES: Final[dict[Seal, EnvelopeProfile]] = {Seal.GATEWAY: GATEWAY_ENVELOPE,
 
 async def sealed_parcel(
     env: Environment, item: Item, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
-) -> Parcel:
-    """The parcel to send, sealed now if it was not before.
+) -> Parcel | None:
+    """The parcel to send, sealed now if it was not before; None when it is owed no more, as after a withdrawal.
 
     Raises PolicyError whose text is a cause of ``texts.HOLDS``; StoreError, and whatever a directory raises.
     """
@@ -52,9 +53,9 @@ async def sealed_parcel(
         except (TrustError, ContentError) as error:
             raise PolicyError(CANNOT_SEAL) from error
         stored = await env.store.write(
-            lambda conn: _keep(conn, outgoing, chosen, record.stored), Point.SEALED, Lane(item.lane)
+            lambda conn: _keep(conn, item, outgoing, chosen, record.stored), Point.SEALED, Lane(item.lane)
         )
-    return _parcel(env, outgoing, chosen, stored)
+    return _parcel(env, outgoing, chosen, stored) if stored is not None else None
 
 
 async def known_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Parcel:
@@ -130,7 +131,14 @@ def _seal(
         raise
 
 
-def _keep(conn: Connection, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord) -> StoredRecord:
-    """The first sealing stays: another one would be another parcel under the same key."""
+def _keep(
+    conn: Connection, item: Item, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord
+) -> StoredRecord | None:
+    """The first sealing stays: another one would be another parcel under the same key.
+
+    Until now the message could be taken back, because nothing was sealed; from now on this attempt counts as begun.
+    """
+    if not still_owed(conn, item, State.CLEARED):
+        return None
     payloads.insert(conn, outgoing.row.tenant, outgoing.row.id, chosen.purpose, stored)
     return payloads.find(conn, outgoing.row.id, chosen.purpose) or stored

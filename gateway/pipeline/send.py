@@ -37,7 +37,7 @@ async def send(env: Environment, item: Item) -> str:
     """Perform SEND. Returns the outcome's first word."""
     outgoing = await load(env, item.message_id)
     if (outgoing.state, outgoing.generation) != (State.CLEARED, item.generation):
-        return await env.store.write(lambda conn: overtaken(env, conn, item), Point.SENT, Lane(item.lane))
+        return await _overtaken(env, item)
     ready = await _ready(env, item, outgoing)
     if isinstance(ready, str):
         return ready
@@ -60,7 +60,7 @@ async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[Open
     if not road.outbound.idempotent and await _in_doubt(env, item):
         return await _doubt(env, item)
     try:
-        return road, await sealed_parcel(env, item, outgoing, road, chosen)
+        parcel = await sealed_parcel(env, item, outgoing, road, chosen)
     except PolicyError as error:
         return await _hold(env, item, str(error), "not-sealed")
     except StoreError:
@@ -68,6 +68,11 @@ async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[Open
     except Exception as error:  # a directory is an adapter's: whatever it raises, nothing was sent
         env.log.warning("directory.failed", message_id=item.message_id, partner=chosen.adapter, exc_info=error)
         return await _later(env, item, "not-called:directory-failed")
+    return (road, parcel) if parcel is not None else await _overtaken(env, item)
+
+
+async def _overtaken(env: Environment, item: Item) -> str:
+    return await env.store.write(lambda conn: overtaken(env, conn, item), Point.SENT, Lane(item.lane))
 
 
 async def _call(env: Environment, road: OpenRoad, item: Item, parcel: Parcel) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
 from gateway.domain.lifecycle import Effect
-from gateway.store.database import now_us
+from gateway.store.database import locked_state, now_us
 from gateway.store.tables import attempt, queue_item
 
 BEGUN: Final = "begun"
@@ -148,7 +148,11 @@ def _item(row: Row[Any]) -> Item:
 
 
 def begin(conn: Connection, item: Item, at: int) -> bool:
-    """Note that the work begins now, just before it does. False when the lease is gone: then leave it alone."""
+    """Note that the work begins now, just before it does. False when the lease is gone: then leave it alone.
+
+    Under the message's lock: whoever takes a message back sees this attempt, or is seen by what follows it.
+    """
+    locked_state(conn, item.message_id)
     if not held(conn, item):
         return False
     _note(conn, item, BEGUN, None, at)

@@ -34,6 +34,7 @@ def race_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         defaults=ROOT / "config",
         issuer="https://issuer.test/",
         jwks_uri="http://127.0.0.1:9/jwks",
+        adapters=("fiks", "loopback"),
     )
 
 
