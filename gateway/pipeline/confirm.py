@@ -22,7 +22,7 @@ from gateway.pipeline.hand_over import NO_SUCH, NOT_OFFERED, CaseSystemClient, n
 from gateway.pipeline.notes import Note, keep
 from gateway.store import alarms, journal, messages, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import locked_state
+from gateway.store.database import add_row, locked_state
 from gateway.store.tables import confirmation, message_state
 
 
@@ -72,17 +72,17 @@ def _confirm(
     commit["reference"] = journal.commitment(key.salt, hashlib.sha256(readback.reference.encode()).digest())
     happening = unit_of_work.Happening(Event.READ_BACK_RIGHT, client.id, now, commit=commit)
     moved = unit_of_work.move(conn, message_id, happening)
-    conn.execute(
-        confirmation.insert().values(
-            message_id=message_id,
-            tenant=row.tenant,
-            kind="readback",
-            actor=client.id,
-            at=now,
-            reference=key.seal("reference", readback.reference.encode()),
-            reference_mac=reference_mac,
-            documents_mac=documents_mac,
-        )
+    add_row(
+        conn,
+        confirmation,
+        message_id=message_id,
+        tenant=row.tenant,
+        kind="readback",
+        actor=client.id,
+        at=now,
+        reference=key.seal("reference", readback.reference.encode()),
+        reference_mac=reference_mac,
+        documents_mac=documents_mac,
     )
     messages.add_receipt(conn, row.tenant, message_id, "case-system", "stored", now, moved.journal_id)
     alarms.close(conn, code=AlarmCode.READBACK_MISMATCH, subject=message_id, at=now, actor=client.id)

@@ -20,7 +20,7 @@ from gateway.pipeline.notes import Note, keep
 from gateway.pipeline.vault import MessageKey
 from gateway.store import alarms, journal, messages, outbox, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import locked_state
+from gateway.store.database import add_row, locked_state
 from gateway.store.tables import confirmation, message
 
 _DECISIONS: Final = {
@@ -105,17 +105,17 @@ def _unparked(env: Environment, conn: Connection, state: Row[Any], decision: Dec
 
 def _confirmed_by_hand(env: Environment, conn: Connection, key: MessageKey, decision: Decision, now: int) -> None:
     reference = str(decision.reference).encode()
-    conn.execute(
-        confirmation.insert().values(
-            message_id=key.message_id,
-            tenant=key.tenant,
-            kind="person",
-            actor=decision.person,
-            at=now,
-            reference=key.seal("reference", reference),
-            reference_mac=env.vault.mac(key.tenant, "reference", reference),
-            documents_mac="",
-        )
+    add_row(
+        conn,
+        confirmation,
+        message_id=key.message_id,
+        tenant=key.tenant,
+        kind="person",
+        actor=decision.person,
+        at=now,
+        reference=key.seal("reference", reference),
+        reference_mac=env.vault.mac(key.tenant, "reference", reference),
+        documents_mac="",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from gateway.store import journal
+from gateway.store.database import add_row
 from gateway.store.tables import alarm, message
 
 
@@ -49,7 +50,7 @@ def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: in
     if open_row is not None and open_row.level >= level:
         return False
     if open_row is None:
-        conn.execute(alarm.insert().values(tenant=tenant, code=code.value, subject=subject, level=level, opened_at=at))
+        add_row(conn, alarm, tenant=tenant, code=code.value, subject=subject, level=level, opened_at=at)
     else:
         conn.execute(alarm.update().where(alarm.c.id == open_row.id).values(level=level, seen_by=None))
     message_id = subject if _is_message(conn, subject) else None

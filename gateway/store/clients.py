@@ -6,14 +6,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from gateway.store import journal
+from gateway.store.database import add_row
 from gateway.store.tables import client, client_password, client_tenant
 
 
 def add(conn: Connection, values: dict[str, Any], tenants: Sequence[str], *, actor: str) -> None:
     """Register a client."""
-    conn.execute(client.insert().values(tenant="*", **values))
+    add_row(conn, client, tenant="*", **values)
     for tenant in tenants:
-        conn.execute(client_tenant.insert().values(client_id=values["id"], tenant=tenant))
+        add_row(conn, client_tenant, client_id=values["id"], tenant=tenant)
     _note(conn, journal.CLIENT_ADDED, values["id"], values["created_at"], actor)
 
 
@@ -28,9 +29,7 @@ def set_password(
         .where(client_password.c.client_id == client_id, client_password.c.valid_until.is_(None))
         .values(valid_until=old_until)
     )
-    conn.execute(
-        client_password.insert().values(tenant="*", client_id=client_id, salt=salt, digest=digest, valid_until=None)
-    )
+    add_row(conn, client_password, tenant="*", client_id=client_id, salt=salt, digest=digest, valid_until=None)
     _note(conn, journal.CLIENT_ROTATED, client_id, at, actor)
     return True
 

@@ -145,7 +145,7 @@ def missing_effects(conn: Connection, row: Row[Any], derived: Derived) -> tuple[
     ]
     owed = _OWED.get(State(row.state), frozenset())
     if owed and not owed & {Effect(one.effect) for one in waiting} and not owed & set(lost):
-        lost.append(sorted(owed)[0])
+        lost.append(next(effect for effect in Effect if effect in owed))
     return tuple(lost)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
-from gateway.store.database import insert_new
+from gateway.store.database import add_row, insert_new
 from gateway.store.tables import dedupe, duplicate
 
 
@@ -39,7 +39,7 @@ def find(conn: Connection, tenant: str, kind: KeyKind, key: str) -> str | None:
 
 def link(conn: Connection, tenant: str, message_id: str, first_id: str) -> None:
     """Say that one message is a duplicate of another."""
-    conn.execute(duplicate.insert().values(message_id=message_id, tenant=tenant, first_id=first_id))
+    add_row(conn, duplicate, message_id=message_id, tenant=tenant, first_id=first_id)
 
 
 def first_of(conn: Connection, message_id: str) -> str:

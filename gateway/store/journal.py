@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, func, select, text
 
 from gateway.domain.lifecycle import Event
 from gateway.limits import SEQUENCER_ROWS_MAX
+from gateway.store.database import add_row
 from gateway.store.tables import journal, leaf, leaf_pending, log_state
 
 ENTRY_VERSION: Final = 1
@@ -99,19 +100,19 @@ def write(conn: Connection, entry: Entry) -> int:
         "refs": dict(entry.refs),
         "commit": dict(entry.commit),
     }
-    row_id = conn.execute(
-        journal.insert()
-        .values(
-            tenant=entry.tenant,
-            message_id=entry.message_id,
-            event=entry.event,
-            at=entry.at,
-            entry=rfc8785.dumps(body).decode(),
-        )
-        .returning(journal.c.id)
-    ).scalar_one()
-    conn.execute(leaf_pending.insert().values(journal_id=row_id, tenant=entry.tenant))
+    values = {
+        "tenant": entry.tenant,
+        "message_id": entry.message_id,
+        "event": entry.event,
+        "at": entry.at,
+        "entry": rfc8785.dumps(body).decode(),
+    }
+    row_id = conn.execute(_APPEND, values).scalar_one()
+    add_row(conn, leaf_pending, journal_id=row_id, tenant=entry.tenant)
     return int(row_id)
+
+
+_APPEND: Final = journal.insert().returning(journal.c.id)
 
 
 def leaf_hash(entry: str) -> bytes:

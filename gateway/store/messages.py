@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, and_, select
 
 from gateway.domain.deadlines import ClockFacts, ClockReading
+from gateway.store.database import add_row
 from gateway.store.tables import (
     case_event,
     clock,
@@ -53,7 +54,7 @@ def find(conn: Connection, message_id: str, tenants: Sequence[str]) -> Row[Any] 
 def add_headers(conn: Connection, tenant: str, message_id: str, found: Mapping[str, str]) -> None:
     """Keep what the road said beside the parts."""
     for name, value in found.items():
-        conn.execute(header.insert().values(tenant=tenant, message_id=message_id, name=name[:128], value=value[:512]))
+        add_row(conn, header, tenant=tenant, message_id=message_id, name=name[:128], value=value[:512])
 
 
 def headers(conn: Connection, message_id: str) -> dict[str, str]:
@@ -66,7 +67,7 @@ def add_history(conn: Connection, tenant: str, message_id: str, status: str, at:
     """Append a status for the sender; each status comes once."""
     seen = and_(history.c.tenant == tenant, history.c.message_id == message_id, history.c.status == status)
     if conn.execute(select(history.c.id).where(seen)).first() is None:
-        conn.execute(history.insert().values(tenant=tenant, message_id=message_id, status=status, at=at))
+        add_row(conn, history, tenant=tenant, message_id=message_id, status=status, at=at)
 
 
 def history_for(conn: Connection, message_id: str, sender: str) -> list[Row[Any]]:
@@ -87,7 +88,7 @@ def add_receipt(
     seen = and_(receipt.c.tenant == tenant, receipt.c.message_id == message_id, receipt.c.kind == kind)
     if conn.execute(select(receipt.c.id).where(seen)).first() is None:
         values = {"tenant": tenant, "message_id": message_id, "kind": kind, "value": value}
-        conn.execute(receipt.insert().values(**values, at=at, journal_id=journal_id))
+        add_row(conn, receipt, **values, at=at, journal_id=journal_id)
 
 
 def receipts(conn: Connection, message_id: str) -> list[Row[Any]]:
@@ -116,21 +117,21 @@ def replace_warnings(conn: Connection, tenant: str, message_id: str, found: Sequ
     """Set the warnings that opening found, as (code, detail)."""
     conn.execute(warning.delete().where(warning.c.message_id == message_id))
     for code, detail in dict.fromkeys(found):
-        conn.execute(warning.insert().values(tenant=tenant, message_id=message_id, code=code, detail=detail[:256]))
+        add_row(conn, warning, tenant=tenant, message_id=message_id, code=code, detail=detail[:256])
 
 
 def add_warning(conn: Connection, tenant: str, message_id: str, code: str, detail: str = "") -> None:
     """Add one warning, once."""
     seen = and_(warning.c.message_id == message_id, warning.c.code == code, warning.c.detail == detail)
     if conn.execute(select(warning.c.id).where(seen)).first() is None:
-        conn.execute(warning.insert().values(tenant=tenant, message_id=message_id, code=code, detail=detail))
+        add_row(conn, warning, tenant=tenant, message_id=message_id, code=code, detail=detail)
 
 
 def replace_signer(conn: Connection, tenant: str, message_id: str, found: dict[str, Any] | None) -> None:
     """Set the signer as verified."""
     conn.execute(signer.delete().where(signer.c.message_id == message_id))
     if found is not None:
-        conn.execute(signer.insert().values(tenant=tenant, message_id=message_id, **found))
+        add_row(conn, signer, tenant=tenant, message_id=message_id, **found)
 
 
 def signer_of(conn: Connection, message_id: str) -> Row[Any] | None:
@@ -144,14 +145,14 @@ def signer_of(conn: Connection, message_id: str) -> Row[Any] | None:
 def replace_facts(conn: Connection, tenant: str, message_id: str, facts: ClockFacts) -> None:
     """Keep what opening found out for the clocks."""
     conn.execute(clock_fact.delete().where(clock_fact.c.message_id == message_id))
-    conn.execute(
-        clock_fact.insert().values(
-            tenant=tenant,
-            message_id=message_id,
-            sent_at=micros(facts.sent_at) if facts.sent_at else None,
-            reporter_public=int(facts.reporter_public),
-            reporter_known=int(facts.reporter_known),
-        )
+    add_row(
+        conn,
+        clock_fact,
+        tenant=tenant,
+        message_id=message_id,
+        sent_at=micros(facts.sent_at) if facts.sent_at else None,
+        reporter_public=int(facts.reporter_public),
+        reporter_known=int(facts.reporter_known),
     )
 
 
@@ -182,18 +183,18 @@ def replace_clocks(conn: Connection, tenant: str, message_id: str, readings: Seq
     for reading in readings:
         running = reading.stopped is None and reading.due is not None
         ahead = [micros(ring) for ring in reading.rings if micros(ring) > now] if running else []
-        conn.execute(
-            clock.insert().values(
-                tenant=tenant,
-                message_id=message_id,
-                clock_id=reading.id,
-                status=reading.status.value,
-                start=micros(reading.start) if reading.start else None,
-                due=micros(reading.due) if reading.due else None,
-                stopped=micros(reading.stopped) if reading.stopped else None,
-                next_ring=min(ahead, default=None),
-                rung=rung.get(reading.id, 0),
-            )
+        add_row(
+            conn,
+            clock,
+            tenant=tenant,
+            message_id=message_id,
+            clock_id=reading.id,
+            status=reading.status.value,
+            start=micros(reading.start) if reading.start else None,
+            due=micros(reading.due) if reading.due else None,
+            stopped=micros(reading.stopped) if reading.stopped else None,
+            next_ring=min(ahead, default=None),
+            rung=rung.get(reading.id, 0),
         )
 
 
@@ -207,7 +208,7 @@ def add_case_event(conn: Connection, tenant: str, message_id: str, kind: str, at
     seen = and_(case_event.c.message_id == message_id, case_event.c.type == kind, case_event.c.at == at)
     if conn.execute(select(case_event.c.id).where(seen)).first() is not None:
         return False
-    conn.execute(case_event.insert().values(tenant=tenant, message_id=message_id, type=kind, at=at, client=client))
+    add_row(conn, case_event, tenant=tenant, message_id=message_id, type=kind, at=at, client=client)
     return True
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, select
 
 from gateway.domain.lifecycle import Effect, Event
-from gateway.store.database import insert_new, now_us
+from gateway.store.database import add_row, insert_new, now_us
 from gateway.store.outbox import ENDED
 from gateway.store.tables import attempt, journal, message, parcel, payload, queue_item, taking
 
@@ -38,7 +38,7 @@ class StoredParcel:
 
 def add(conn: Connection, new: StoredParcel, at: int) -> None:
     """Choose a road for a message."""
-    conn.execute(parcel.insert().values(**asdict(new), at=at))
+    add_row(conn, parcel, **asdict(new), at=at)
 
 
 def all_of(conn: Connection, message_id: str) -> list[StoredParcel]:

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 from sqlalchemy import Connection, select
 
 from gateway.limits import INLINE_PAYLOAD_BYTES_MAX
+from gateway.store.database import add_row
 from gateway.store.tables import payload, payload_key
 
 _FILE_MODE: Final = 0o600
@@ -137,10 +138,14 @@ class WrappedKey:
 
 def insert_key(conn: Connection, tenant: str, message_id: str, key: WrappedKey) -> None:
     """Store the wrapped data key."""
-    conn.execute(
-        payload_key.insert().values(
-            message_id=message_id, tenant=tenant, kek_id=key.kek_id, wrapped=key.wrapped, secrets=key.secrets
-        )
+    add_row(
+        conn,
+        payload_key,
+        message_id=message_id,
+        tenant=tenant,
+        kek_id=key.kek_id,
+        wrapped=key.wrapped,
+        secrets=key.secrets,
     )
 
 
@@ -157,15 +162,15 @@ def insert(conn: Connection, tenant: str, message_id: str, purpose: str, stored:
     )
     if conn.execute(seen).first() is not None:
         return
-    conn.execute(
-        payload.insert().values(
-            tenant=tenant,
-            message_id=message_id,
-            purpose=purpose,
-            size=stored.size,
-            record=stored.record,
-            file=stored.file,
-        )
+    add_row(
+        conn,
+        payload,
+        tenant=tenant,
+        message_id=message_id,
+        purpose=purpose,
+        size=stored.size,
+        record=stored.record,
+        file=stored.file,
     )
 
 

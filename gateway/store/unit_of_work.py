@@ -10,7 +10,7 @@ from gateway.domain.lifecycle import FROM_OUTSIDE, INBOUND, OUTBOUND, Effect, Ev
 from gateway.errors import ConflictError
 from gateway.store import alarms, dedupe, journal, outbox, parcels
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import locked_state
+from gateway.store.database import add_row, locked_state
 from gateway.store.tables import message, message_state
 
 _TABLES: Final[dict[str, Table]] = {"inn": INBOUND, "ut": OUTBOUND}
@@ -62,18 +62,18 @@ class Moved:
 
 def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Effect, at: int) -> None:
     """A new message in its first state, with its first effect owed."""
-    conn.execute(message.insert().values(**values))
-    conn.execute(
-        message_state.insert().values(
-            message_id=values["id"],
-            tenant=values["tenant"],
-            direction=values["direction"],
-            type=values["type"],
-            lane=values["lane"],
-            state=state.value,
-            since=at,
-            generation=1,
-        )
+    add_row(conn, message, **values)
+    add_row(
+        conn,
+        message_state,
+        message_id=values["id"],
+        tenant=values["tenant"],
+        direction=values["direction"],
+        type=values["type"],
+        lane=values["lane"],
+        state=state.value,
+        since=at,
+        generation=1,
     )
     outbox.enqueue(
         conn,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from gateway.store.database import add_row
 from gateway.store.tables import client, client_tenant, webhook
 
 
@@ -22,15 +23,15 @@ class StoredWebhook:
 def put(conn: Connection, hook: StoredWebhook) -> None:
     """Set a client's webhook, in place of an earlier one."""
     remove(conn, hook.client_id)
-    conn.execute(
-        webhook.insert().values(
-            client_id=hook.client_id,
-            tenant=hook.tenant,
-            url=hook.url,
-            kek_id=hook.kek_id,
-            wrapped=hook.wrapped,
-            secret=hook.secret,
-        )
+    add_row(
+        conn,
+        webhook,
+        client_id=hook.client_id,
+        tenant=hook.tenant,
+        url=hook.url,
+        kek_id=hook.kek_id,
+        wrapped=hook.wrapped,
+        secret=hook.secret,
     )
 
 
