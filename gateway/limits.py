@@ -38,6 +38,7 @@ ZIP_RATIO_FREE_BYTES: Final = 1 * MIB  # the ratio counts above this much inflat
 ZIP_INFLATED_BYTES_MAX: Final = 2 * GIB
 ZIP_META_BYTES_MAX: Final = 1 * MIB  # each file under META-INF
 ZIP_NAME_CHARS_MAX: Final = 200
+MEDIA_TYPE_CHARS_MAX: Final = 128  # of a document; the column's width
 
 # JSON
 JSON_VALIDATED_BYTES_MAX: Final = 4 * MIB  # a larger report is delivered unvalidated, with a warning

@@ -89,7 +89,7 @@ class Opening:
             }
             for document in container.documents:
                 record = self._env.vault.seal_all(self._key, f"document:{document.name}", container.open(document.name))
-                opened.documents.append((document.name, document.media_type, record))
+                opened.documents.append((document.name, _media_type(document.media_type), record))
             self._judge(opened, container)
 
     @contextmanager
@@ -162,6 +162,11 @@ class Opening:
             return
         if not same:
             opened.warnings.append(("print-copy-differs", ""))
+
+
+def _media_type(told: str) -> str:
+    """As the sender's manifest has it, unless no column and no header could hold it."""
+    return told if len(told) <= limits.MEDIA_TYPE_CHARS_MAX else "application/octet-stream"
 
 
 def _digest(pieces: Iterator[bytes]) -> bytes:
