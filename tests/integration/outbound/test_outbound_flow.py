@@ -18,7 +18,7 @@ from gateway.domain.routing import Road
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.traffic import run_road
 from gateway.pipeline.worker import Incarnation, perform
-from gateway.spi import Adapter, Receipt, Taken, TryLater
+from gateway.spi import Adapter, Receipt, Taken, TryLater, Uncertain
 from gateway.store import outbox
 from gateway.store.tables import message_state, partner, queue_item
 from gateway.testing.clock import HandClock
@@ -217,6 +217,8 @@ async def test_a_partner_that_fails_is_left_alone_probed_once_and_taken_up_again
     assert len(road.sent) == before + 1  # one probe, and it failed
     road.answers[:] = [Taken("ref", final=True)]
     clock.turn(80)
+    later = queue_item.update().values(run_at=4 * 10**15)  # in 2096
+    await env.store.write(lambda conn: conn.execute(later), Point.SWEEP)
     await make_due(env, one=True)
 
     async def all_delivered():
@@ -253,6 +255,14 @@ async def test_what_a_partner_asks_us_to_wait_is_kept(env, site, client):
     (parcel,) = await parcels_of(env, message_id)
     await Intake(env).receipt(Receipt("road", RECIPIENT, "ref", key=parcel.key))
     assert (await flow_of(env, "road")).down_until is not None  # a greeting does not shorten it
+
+
+async def test_silence_when_asked_counts_like_silence_when_sent_to(env, site, client):
+    env = patient(await with_roads(env, site.tenant, road=Scripted([Uncertain("silence")], [Uncertain("silence")])))
+    await hand_in(env, client)
+    await work_off(env)
+    row = await flow_of(env, "road")
+    assert (row.failures, row.reason, row.down_until is None) == (2, "silence", False)
 
 
 async def test_a_valid_receipt_clears_the_breaker_at_once(env, site, client):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from adapters.loopback.road import LoopbackRoad
 from adapters.loopback.settings import LoopbackSettings
@@ -16,7 +17,7 @@ from gateway.pipeline.send import code_of
 from gateway.pipeline.texts import HOLDS
 from gateway.pipeline.withdraw import withdraw
 from gateway.spi import Adapter, Receipt, Refused, Taken, TryLater, Uncertain
-from gateway.store.tables import queue_item
+from gateway.store.tables import journal, queue_item
 from tests.integration.outbound.kit import (
     BREV,
     RECIPIENT,
@@ -28,6 +29,7 @@ from tests.integration.outbound.kit import (
     melding,
     opened,
     parcels_of,
+    read,
     with_roads,
 )
 from tests.work import state_of, work_off
@@ -333,6 +335,7 @@ async def test_the_same_receipt_again_is_harmless(env, site, client):
         assert await Intake(env).receipt(receipt) is True
     assert await state_of(env, message_id) == State.DELIVERED
     assert await alarms_of(env) == []
+    assert await read(env, select(journal.c.id).where(journal.c.event == "late")) == []
 
 
 async def test_a_receipt_that_overtakes_the_answer_delivers_and_nothing_is_sent_again(env, site, client):
