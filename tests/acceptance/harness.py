@@ -14,11 +14,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import select
+
+from gateway import config
+from gateway.app import environment
+from gateway.app.parts import data_dir
 from gateway.demo.cast import Cast
 from gateway.demo.process import GatewayProcess
 from gateway.errors import PartnerError
 from gateway.simulators.produsent import Answer
 from gateway.simulators.sample import Form, Office, make_report
+from gateway.store import consistency
+from gateway.store.consistency import Fault
+from gateway.store.opening import opened_store
+from gateway.store.tables import message_state
 from gateway.testing.site import KOMMUNENUMMER
 
 NOTHING = ("", "", "", "")
@@ -150,3 +159,18 @@ async def told(cast: Cast, answers: Sequence[Answer | None], within_s: float) ->
             return  # the judge sees it
 
     await asyncio.gather(*(follow(uuid) for uuid in uuids))
+
+
+async def differences(cast: Cast) -> list[Fault]:
+    """Where state and owed work differ from what the journal tells; the gateway must be stopped."""
+    configuration = config.load(cast.site.configuration, cast.gateway.environment)
+    async with environment(configuration) as env:
+        return await env.store.read(consistency.faults)
+
+
+async def state(cast: Cast, message_id: str) -> str:
+    """A message's state, read beside the running gateway."""
+    configuration = config.load(cast.site.configuration, cast.gateway.environment)
+    async with opened_store(configuration, data_dir(configuration)) as store:
+        query = select(message_state.c.state).where(message_state.c.message_id == message_id)
+        return await store.read(lambda conn: conn.execute(query).scalar_one())

@@ -13,11 +13,11 @@ from pathlib import Path
 from gateway.demo.cast import Cast, assembled
 from gateway.simulators.ledger import Verdict, judge
 from gateway.simulators.produsent import Answer
-from tests.acceptance.harness import ForkedGateway, forge, send, told
+from tests.acceptance.harness import ForkedGateway, differences, forge, send, told
 from tests.postgres import settings_for
 
 SECTIONS = "[engine]\nlease_s = 2\nbackoff_first_s = 0.2\nbackoff_max_s = 1\npoll_busy_s = 0.2\nsweep_s = 0.2\n"
-LIFE_S = (0.02, 0.7)  # from before it listens to well into its work
+LIFE_S = (0.02, 0.5)  # from before it listens to well into its work
 AT_ONCE = 6
 PATIENCE_S = 90
 
@@ -30,13 +30,19 @@ class Outcome:
     seed: int
     seconds: float
     verdict: Verdict
+    differences: int
+
+    @property
+    def holds(self) -> bool:
+        return self.verdict.holds and self.differences == 0
 
     def line(self) -> str:
         found = self.verdict
         return (
             f"kills {self.kills}, seed {self.seed}, {self.seconds:.0f} s: accepted {len(found.accepted)}, "
             f"lost {len(found.lost)}, stored twice {len(found.doubled)}, other bytes {len(found.differing)}, "
-            f"sender not told {len(found.undelivered)}, told twice {len(found.delivered_twice)}"
+            f"sender not told {len(found.undelivered)}, told twice {len(found.delivered_twice)}, "
+            f"differences between state and journal {self.differences}"
         )
 
 
@@ -59,7 +65,9 @@ async def run(folder: Path, count: int, seed: int, environment: Mapping[str, str
         await gateway.stop()
         sink.cancel()
         await asyncio.gather(sink, return_exceptions=True)
-        return Outcome(count, seed, time.monotonic() - started, judge(cast.sender_ledger, cast.sink_ledger))
+        seconds = time.monotonic() - started
+        faults = len(await differences(cast))
+        return Outcome(count, seed, seconds, judge(cast.sender_ledger, cast.sink_ledger), faults)
 
 
 async def _send(cast: Cast, number: int, room: asyncio.Semaphore) -> Answer | None:
@@ -77,7 +85,7 @@ def main() -> None:
         environment = None if order.store == "sqlite" else settings_for(order.store, Path(name) / "store")
         outcome = asyncio.run(run(Path(name), order.count, order.seed, environment))
     print(outcome.line())
-    sys.exit(0 if outcome.verdict.holds else 1)
+    sys.exit(0 if outcome.holds else 1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from gateway.crashpoints import Point, Side
 from gateway.demo.cast import assembled
 from gateway.simulators.ledger import judge
-from tests.acceptance.harness import ForkedGateway, forge, marked, send, told
+from tests.acceptance.harness import ForkedGateway, differences, forge, marked, send, told
 from tests.postgres import settings_for
 
 BOTH = (Side.BEFORE, Side.AFTER)
@@ -60,6 +60,7 @@ async def test_a_kill_at_every_point_of_the_way_loses_doubles_and_misreports_not
         await gateway.stop()
         sink.cancel()
         await asyncio.gather(sink, return_exceptions=True)
+        assert await differences(cast) == []
         verdict = judge(cast.sender_ledger, cast.sink_ledger)
         assert len(verdict.accepted) == len(ON_THE_WAY)
         assert verdict.holds, verdict

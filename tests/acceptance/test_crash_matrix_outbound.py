@@ -10,8 +10,7 @@ import pytest
 
 from gateway.crashpoints import Point, Side
 from gateway.demo.cast import Cast, assembled
-from gateway.demo.process import GatewayProcess
-from tests.acceptance.harness import ForkedGateway, forge, marked
+from tests.acceptance.harness import ForkedGateway, differences, forge, marked, state
 from tests.acceptance.kills import SECTIONS
 from tests.conftest import ROOT
 from tests.postgres import settings_for
@@ -52,14 +51,13 @@ async def hand_in(cast: Cast, envelope: dict, key: str) -> str:
             await asyncio.sleep(0.05)
 
 
-async def delivered(gateway: GatewayProcess, ids: list[str], within_s: float = 60) -> set[str]:
-    """Which of them are delivered, in time; read by the command line."""
+async def delivered(cast: Cast, ids: list[str], within_s: float = 60) -> set[str]:
+    """Which of them are delivered, in time."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
     waiting = set(ids)
     while waiting and loop.time() < until:
-        rows = await gateway.command("list", "--state", "DELIVERED", "--limit", "1000")
-        waiting -= {row["id"] for row in rows}
+        waiting = {one for one in waiting if await state(cast, one) != "DELIVERED"}
     return set(ids) - waiting
 
 
@@ -86,8 +84,9 @@ async def test_a_kill_at_every_point_of_the_way_out_sends_once_and_delivers(
             await die_at(gateway, point, side, tmp_path / f"mark-{number}", cast, handing)
         await gateway.launch()
         ids = await asyncio.gather(*handing)
-        assert await delivered(cast.gateway, ids) == set(ids)
+        assert await delivered(cast, ids) == set(ids)
         await gateway.stop()
+        assert await differences(cast) == []
     assert len(set(ids)) == len(handing)
     sent = [path.name.partition("@")[0] for path in parcels.iterdir()]
     assert len(sent) == len(set(sent)) == len(ids)

@@ -20,4 +20,4 @@ async def test_kills_at_random_moments_lose_double_and_misreport_nothing(tmp_pat
     outcome = await run(tmp_path, COUNT, seed, settings_for(store, tmp_path / "store"))
     print(outcome.line())
     assert len(outcome.verdict.accepted) == COUNT, outcome.line()
-    assert outcome.verdict.holds, outcome.verdict
+    assert outcome.holds, (outcome.line(), outcome.verdict)

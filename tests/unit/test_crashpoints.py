@@ -1,0 +1,50 @@
+"""No commit without its crash point, and no crash point that nobody is killed at."""
+
+import ast
+from pathlib import Path
+
+from gateway.crashpoints import Point
+from tests.conftest import ROOT
+
+MATRICES = ROOT / "tests/acceptance"
+IN_PROCESS = {Point.WITHDRAW}
+"""Killed in process only (tests/integration/outbound): a withdrawal needs a message that a rule holds."""
+
+
+def calls(name: str) -> list[tuple[Path, ast.Call]]:
+    return [
+        (path, node)
+        for path in (ROOT / "gateway").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+    ]
+
+
+def points(node: ast.AST) -> set[str]:
+    return {
+        one.attr
+        for one in ast.walk(node)
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "Point"
+    }
+
+
+def test_every_commit_of_the_store_names_its_point():
+    writes = [
+        (path, call)
+        for path, call in calls("write")
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value).endswith("store")
+    ]
+    assert len(writes) > 20
+    for path, call in writes:
+        given = points(call) or any(ast.unparse(argument) == "point" for argument in call.args)
+        assert given, f"{path.name}:{call.lineno} commits without a point"
+
+
+def test_every_point_is_used_by_the_gateway():
+    used = {name for path in (ROOT / "gateway").rglob("*.py") for name in points(ast.parse(path.read_text("utf-8")))}
+    assert used == {point.name for point in Point}
+
+
+def test_somebody_is_killed_at_every_point():
+    tried = {name for path in MATRICES.glob("test_crash_*.py") for name in points(ast.parse(path.read_text("utf-8")))}
+    assert {point.name for point in Point} - tried == {point.name for point in IN_PROCESS}
