@@ -12,7 +12,7 @@ from gateway.domain.identifiers import TenantId
 from gateway.pipeline.environment import Environment
 from gateway.simulators.sample import Form, Office, Report, make_report
 from gateway.spi import Address, Stream
-from gateway.testing.site import BYDELSNUMMER, FIKS_ORG_ID, KOMMUNENUMMER, Site
+from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, Site
 
 SENDER_FIKS_ORG_ID = "11111111-2222-4333-8444-555566667777"
 
