@@ -22,7 +22,7 @@ _KEY: Final = re.compile(rf"[!-~]{{1,{limits.IDEMPOTENCY_KEY_CHARS_MAX}}}")
 
 
 class Withdrawal(wire.Wire):
-    """POST /messages/{id}/withdraw. ``reason`` is kept as a commitment only."""
+    """POST /messages/{id}/withdraw. ``reason`` is kept sealed; the journal has a commitment."""
 
     reason: str = Field(min_length=1, max_length=1000)
 

@@ -3,8 +3,6 @@
 Safe to repeat: a withdrawn message stays withdrawn, and the same call gets the same answer.
 """
 
-import hashlib
-
 from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
@@ -12,6 +10,7 @@ from gateway.domain.lifecycle import Event, State
 from gateway.errors import ConflictError, UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient, note
+from gateway.pipeline.notes import Note, keep
 from gateway.store import journal, messages, parcels, payloads, unit_of_work
 from gateway.store.database import locked_state
 
@@ -38,6 +37,7 @@ def _withdraw(
         detail = "it has left, or may have; ask the recipient" if left else f"the message is {row.state}"
         return ConflictError(detail, code="already-left" if left else None)
     key = env.vault.unlock(row.tenant, message_id, payloads.find_key(conn, message_id))
-    commit = {"reason": journal.commitment(key.salt, hashlib.sha256(reason.encode()).digest())}
-    unit_of_work.move(conn, message_id, unit_of_work.Happening(Event.WITHDREW, client.id, env.now(), commit=commit))
+    now = env.now()
+    commit = keep(conn, key, Note(now, client.id, Event.WITHDREW, reason))
+    unit_of_work.move(conn, message_id, unit_of_work.Happening(Event.WITHDREW, client.id, now, commit=commit))
     return None

@@ -4,10 +4,12 @@ import dataclasses
 import json
 from base64 import b64encode
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from aiohttp import web
 
+from gateway.crashpoints import Point
 from gateway.errors import MalformedRequestError, UnauthenticatedError
 from gateway.http.webhooks import WebhookOrder
 from gateway.pipeline import webhooks
@@ -92,6 +94,37 @@ async def test_a_bell_carries_type_and_id_only(env, client, intake, sender):
     assert json.loads(body) == {"type": "message.ready", "data": {"id": accepted.id}}
     ours = {name.lower() for name in headers} - OF_HTTP
     assert ours == {"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"}
+
+
+@pytest.mark.proves("S45")
+async def test_a_bell_rings_only_at_those_who_may_see_the_message_and_not_at_a_revoked_client(
+    env, client, intake, sender
+):
+    register = Clients(env.store, env.clock)
+    receivers = {"fagsystem-1": Receiver(), "next-door": Receiver(), "revoked": Receiver()}
+    for client_id, receiver in receivers.items():
+        tenants = ("4601-03",) if client_id == "next-door" else client.tenants
+        await register.add_fagsystem(
+            client_id, organisations=[ORGANISATION], tenants=tenants, certificate=None, actor="kari"
+        )
+        async with serving(receiver.routes()) as base:
+            await webhooks.put(env, CaseSystemClient(client_id, tenants), f"{base}/webhook", SECRET)
+    await register.revoke("revoked", actor="kari")
+    accepted = await intake.accept(sender.delivery())
+    hooks = await env.store.read(lambda conn: stored.of_tenant(conn, "4601-02"))
+    assert [hook.client_id for hook in hooks] == ["fagsystem-1"]
+    rung = []
+    async with serving([web.post("/webhook", partial(note, rung))]) as base:
+        for hook in await env.store.read(lambda conn: [stored.find(conn, name) for name in receivers]):
+            moved = dataclasses.replace(hook, url=f"{base}/webhook?{hook.client_id}")
+            await env.store.write(lambda conn, moved=moved: stored.put(conn, moved), Point.ADMIN)
+        await work_off(env)
+    assert rung == [("fagsystem-1", accepted.id)]
+
+
+async def note(rung, request):
+    rung.append((request.query_string, json.loads(await request.read())["data"]["id"]))
+    return web.Response(status=204)
 
 
 @pytest.mark.proves("S57")
