@@ -81,7 +81,10 @@ ATTACKS = {
     "no audience": (toml('audience = "https://budstikke.bergen.kommune.no/"\n', ""), "no audience (S04)"),
     "a test issuer": (toml('issuer = "https://maskinporten.no/"', 'issuer = "https://test.maskinporten.no/"'), "S05"),
     "keys of the issuer over http": (toml('jwks_uri = "https:', 'jwks_uri = "http:'), "issuers.0.jwks_uri: http:"),
-    "alarms over http": (top('alarm_webhook = "http://vakt.bergen.kommune.no/"'), "alarm_webhook: http:"),
+    "delegations over http": (
+        toml("[[issuers]]", '[[issuers]]\ndelegation_source = "http://www.altinn.no/"'),
+        "delegation_source: http:",
+    ),
     "a root named a test": (root_named("Utsteder Test4 Rot CA"), "test root"),
     "the loopback road": (toml("adapters = [", "adapters = ['loopback', "), "S86"),
     "a road without guards": (
@@ -126,7 +129,7 @@ def test_insecure_corpus(site, attack):
 
 TOGETHER = (
     "a key-encryption key others may read", "an operations token others may read", "a weak key", "no audience",
-    "a test issuer", "keys of the issuer over http", "alarms over http", "a root named a test", "the loopback road",
+    "a test issuer", "keys of the issuer over http", "delegations over http", "a root named a test", "the loopback road",
     "a road without guards", "an unknown key", "an unknown key of a tenant", "an adapter that is not installed",
 )  # fmt: skip
 
