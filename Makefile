@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 N      ?= 200
+JOBS   ?= 4 # most tests wait for processes and servers: more of them than cores
 
 .PHONY: help demo test lint bench kills clean
 
@@ -23,7 +24,8 @@ demo: $(VENV)/ready
 	@$(BIN)/budstikke demo $(if $(STAY),--stay)
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m quiet
+	$(BIN)/python -m pytest -m "not quiet" --numprocesses $(JOBS) --dist worksteal
 
 lint: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/run quick

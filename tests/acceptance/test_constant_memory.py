@@ -8,6 +8,8 @@ import pytest
 from bench.memory import LARGE_BYTES, SMALL_BYTES, measure_memory
 from gateway.limits import MIB
 
+pytestmark = pytest.mark.quiet
+
 ALLOWED = 64 * MIB  # a few chunks for each thread, and what the allocator keeps; the report is 286 MiB, twice over
 
 

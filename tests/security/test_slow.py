@@ -13,6 +13,8 @@ from gateway.http.server import HttpRoute
 from gateway.pipeline.hand_over import DocumentBytes
 from tests.edge_kit import BASE, MULTIPART, mottak, one, partner, raw, report
 
+pytestmark = pytest.mark.quiet
+
 GET = f"GET {BASE}/v1/kommuner HTTP/1.1\r\nHost: x\r\n"
 
 

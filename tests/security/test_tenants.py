@@ -114,6 +114,7 @@ async def test_lists_feeds_and_clocks_show_only_the_own_office(case_system, stra
         assert (ready in repr(found)) is seen
 
 
+@pytest.mark.quiet
 @pytest.mark.proves("S46")
 @pytest.mark.timeout(170)
 async def test_timing_of_absence(case_system, stranger, ready, env):

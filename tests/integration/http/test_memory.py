@@ -10,6 +10,8 @@ from gateway import config, limits
 from gateway.spi import Accepted
 from tests.edge_kit import MULTIPART, mottak, partner, sealed
 
+pytestmark = pytest.mark.quiet
+
 SIZE = 300 * limits.MIB
 PIECE = bytes(64 * limits.KIB)
 ALLOWED = 24 * limits.MIB
