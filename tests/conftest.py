@@ -19,3 +19,8 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip(f"the reference data is not beside this checkout ({REFERENCE.name}/ is missing)")
     return REFERENCE
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Functions are named by their name, not their address: every process must collect the same tests."""
+    return getattr(val, "__name__", None) if callable(val) and not isinstance(val, type) else None
