@@ -309,7 +309,7 @@ async def test_each_fault_of_the_seal_is_found_for_what_it_is_and_the_rest_passe
         (Feil.UNKNOWN_FIELDS, lambda text: "nyttFelt" in json.loads(text)),
         (None, lambda text: text.encode() == report().json),
     ],
-    ids=str,
+    ids=lambda value: None if callable(value) else str(value),
 )
 async def test_each_fault_of_the_report_is_in_the_sealed_json(produsent, api, receive_keys, feil, shows) -> None:
     await sent(produsent, feil)
