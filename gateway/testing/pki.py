@@ -127,7 +127,7 @@ class Credential:
         next_update: datetime | None = None,
     ) -> bytes:
         """Answer for one certificate as DER, signed by this key, with this certificate enclosed."""
-        begin = this_update or _now() - timedelta(minutes=5)
+        begin = this_update or _now() - timedelta(hours=1)
         gone = begin if status is ocsp.OCSPCertStatus.REVOKED else None
         builder = ocsp.OCSPResponseBuilder().add_response(
             subject,

@@ -19,7 +19,7 @@ from tests.postgres import settings_for
 SECTIONS = "[engine]\nlease_s = 2\nbackoff_first_s = 0.2\nbackoff_max_s = 1\npoll_busy_s = 0.2\nsweep_s = 0.2\n"
 LIFE_S = (0.02, 0.5)  # from before it listens to well into its work
 AT_ONCE = 6
-PATIENCE_S = 90
+PATIENCE_S = 240
 
 
 @dataclass(frozen=True)

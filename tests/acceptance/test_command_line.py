@@ -73,7 +73,7 @@ async def reject(env, message_id):
     await confirm.reject(env, client, message_id, "wrong-office", REJECTED)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 async def test_every_command_of_an_operators_day(site, tmp_path):
     rejected, waiting = await with_reports(site, reject, None)
     listed = {row["id"]: row["state"] for row in shown(site, "list")}
@@ -107,7 +107,7 @@ async def test_every_command_of_an_operators_day(site, tmp_path):
     says(site, "health", code=1)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 async def test_clients_and_alarms(site):
     organisation = ("--organisation", ORGANISATION)
     added = shown(site, "clients", "add-produsent", *organisation, "--fiks-org-id", "f" * 8, *KARI)
@@ -130,7 +130,7 @@ async def test_clients_and_alarms(site):
     assert "not-found" in says(site, "alarms", "seen", "999999", *KARI, code=1)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 async def test_bad_ids_wrong_states_and_missing_persons_are_refused_in_one_line(site):
     (waiting,) = await with_reports(site, None)
     for verb in ("hold", "release", "accept", "refuse", "withdraw"):
@@ -217,7 +217,7 @@ def eventually(condition):
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 async def test_run_is_healthy_renews_its_keys_on_sighup_and_answers_to_its_names_only(site):
     change(site.configuration, "[listen.operations]", '[listen.operations]\nnames = ["drift.bergen.example"]')
     tls, receive = site.folder / "keys" / "tls.pem", site.folder / "keys" / "receive.pem"
@@ -238,7 +238,7 @@ async def test_run_is_healthy_renews_its_keys_on_sighup_and_answers_to_its_names
         assert says(site, "health") == "ready\n"
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 async def test_a_certificate_that_runs_out_and_a_full_disk_ring_and_are_closed_again(site):
     soon = Make(not_after=datetime.now(UTC) + timedelta(days=10), names=("localhost", "127.0.0.1"))
     from gateway.testing.pki import receive_key

@@ -38,7 +38,7 @@ ON_THE_WAY = [
 ]
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 @pytest.mark.proves("promise-1")
 @pytest.mark.proves("promise-2")
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])

@@ -62,7 +62,7 @@ ORDERS: list[tuple[Point, Order, set[int], str]] = [
 ]
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
 async def test_an_order_killed_at_its_commit_is_carried_out_once_when_it_is_repeated(tmp_path: Path, store: str):
     environment = settings_for(store, tmp_path / "store")
@@ -103,7 +103,7 @@ async def persons(cast: Cast, gateway: ForkedGateway, folder: Path) -> None:
         await end(pid)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_a_bell_killed_in_mid_ring_delays_nothing_and_loses_nothing(tmp_path: Path):
     heard: list[str] = []
     deaf = asyncio.Event()

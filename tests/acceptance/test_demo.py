@@ -9,7 +9,7 @@ HELD = "every report came once, whole, and its sender knows"
 BROKEN = "THE PROMISE DID NOT HOLD"
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 @pytest.mark.proves("promise-1")
 @pytest.mark.proves("promise-2")
 async def test_every_report_comes_once_although_the_gateway_is_killed(capsys):
@@ -20,7 +20,7 @@ async def test_every_report_comes_once_although_the_gateway_is_killed(capsys):
     assert shown.count("AKSEPTERT > SENDT_FAGSYSTEM > LEVERT") == shown.count(" 1 time\n") == 6
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 @pytest.mark.proves("promise-2")
 @pytest.mark.parametrize("fault", [CaseSystemFault.LIES, CaseSystemFault.FORGETS, CaseSystemFault.STORES_HALF], ids=str)
 async def test_the_verdict_fails_when_the_case_system_does_not_keep_its_side(capsys, fault):

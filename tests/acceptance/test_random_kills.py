@@ -12,7 +12,7 @@ from tests.postgres import settings_for
 COUNT = int(os.environ.get("BUDSTIKKE_KILLS", "200"))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.proves("promise-1")
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
 async def test_kills_at_random_moments_lose_double_and_misreport_nothing(tmp_path: Path, store: str):
