@@ -153,9 +153,7 @@ class Hjemmel(_Field):
     kapittel: Code | None = None
     paragraf: Annotated[str, Field(pattern=r"^[0-9]{1,3}(-[0-9]{1,3})?( ?[a-z])?$")]
     ledd: Annotated[list[Annotated[int, Field(ge=1, le=50)]], Field(max_length=limits.ENVELOPE_LIST_MAX)] = []
-    bokstav: Annotated[
-        list[Annotated[str, Field(pattern=r"^[a-z]$")]], Field(max_length=limits.ENVELOPE_LIST_MAX)
-    ] = []
+    bokstav: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]$")]], Field(max_length=limits.ENVELOPE_LIST_MAX)] = []
 
 
 class Vedlegg(_Field):

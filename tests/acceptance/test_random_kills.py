@@ -12,6 +12,7 @@ from tests.postgres import settings_for
 COUNT = int(os.environ.get("BUDSTIKKE_KILLS", "200"))
 
 
+@pytest.mark.quiet
 @pytest.mark.timeout(600)
 @pytest.mark.proves("promise-1")
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
