@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 N      ?= 200
-JOBS   ?= 4 # most tests wait for processes and servers: more of them than cores
+JOBS   ?= 3 # most tests wait for processes and servers: more of them than cores
 
 .PHONY: help demo test lint bench kills clean
 
