@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -70,7 +72,9 @@ class PostgresServer:
         """Run a statement as the administrator; returns its rows as lines."""
         where = ["-h", self.folder, "-p", _PORT, "-U", ADMIN, "-d", database]
         command = [self.binaries / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", statement]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.fail(f"PostgreSQL refused {statement!r}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def address(self, database: str, role: str = SERVICE) -> URL:
@@ -136,8 +140,7 @@ def binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-@cache
-def _server() -> PostgresServer | None:
+def _new_server() -> PostgresServer | None:
     found = binaries()
     if found is None:
         return None
@@ -159,9 +162,25 @@ def _server() -> PostgresServer | None:
     return server
 
 
+_shared = cache(_new_server)
+
+
 def server() -> PostgresServer:
     """The run's server. Without PostgreSQL the test is skipped; in CI that is a failure."""
-    found = _server()
+    return _or_skip(_shared())
+
+
+@contextmanager
+def mortal_server() -> Iterator[PostgresServer]:
+    """A server of one's own, to crash: it holds one database, so that it is up again at once."""
+    found = _or_skip(_new_server())
+    try:
+        yield found
+    finally:
+        found.remove()
+
+
+def _or_skip(found: PostgresServer | None) -> PostgresServer:
     if found is None:
         if os.environ.get("CI"):
             pytest.fail("CI must prove the promises on PostgreSQL, and there is none here")
@@ -169,16 +188,17 @@ def server() -> PostgresServer:
     return found
 
 
-def settings_for(kind: str, folder: Path) -> dict[str, str]:
+def settings_for(kind: str, folder: Path, on: PostgresServer | None = None) -> dict[str, str]:
     """What a configuration needs to use a fresh database of this kind, as environment variables.
 
-    Makes the database. ``folder`` becomes the data folder. On PostgreSQL the database stays until the run ends.
+    Makes the database, on PostgreSQL on the run's server unless another is given, where it stays until the server
+    ends. ``folder`` becomes the data folder.
     """
     settings = {"BUDSTIKKE__DATA_DIR": str(folder / "var")}
     if kind == "sqlite":
         migrate.create_sqlite(folder / "var", origin="test")
         return settings
-    found = server()
+    found = on or server()
     (folder / "var").mkdir(parents=True)
     password = folder / "database-password"
     password.touch(mode=0o600)

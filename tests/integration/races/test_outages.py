@@ -24,7 +24,7 @@ from gateway.store.tables import journal as journal_table
 from gateway.store.tables import message_state, queue_item
 from gateway.testing.site import make_site
 from tests.conftest import ROOT
-from tests.postgres import server, settings_for
+from tests.postgres import mortal_server, settings_for
 from tests.reports import Sender
 from tests.work import state_of, work_off
 
@@ -38,18 +38,29 @@ async def until(condition, timeout_s=UP_S):
             await asyncio.sleep(0.05)
 
 
-async def test_a_gateway_outlives_its_database_s_absence_and_takes_up_its_work_again(env, sender):
+@pytest.fixture
+def mortal():
+    with mortal_server() as found:
+        yield found
+
+
+@pytest.fixture
+def configuration(race_site, mortal, tmp_path):
+    return config.load(race_site.configuration, settings_for("postgresql", tmp_path, mortal))
+
+
+async def test_a_gateway_outlives_its_database_s_absence_and_takes_up_its_work_again(env, sender, mortal):
     before, after = sender.delivery(1), sender.delivery(2)
     async with engine(env, await incarnate(env.store)):
         first = await Intake(env).accept(before)
-        await asyncio.to_thread(server().stop, signal.SIGQUIT)
+        await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
         try:
             with pytest.raises(StoreError):
                 await Intake(env).accept(after)
             assert after.acknowledged == 0
             await asyncio.sleep(AWAY_S)  # every worker and the sweeper meet the absence
         finally:
-            await asyncio.to_thread(server().start)
+            await asyncio.to_thread(mortal.start)
         second = await Intake(env).accept(after)
         assert second.repeated is False
 

@@ -14,6 +14,7 @@ from gateway.store import driver_errors, journal
 from gateway.store.postgres import PostgresStore
 from gateway.store.tables import journal as journal_table
 from tests.integration.store.proxy import Cut, Relay
+from tests.postgres import mortal_server
 
 
 def entry(number):
@@ -31,6 +32,20 @@ async def kept(store) -> set[int]:
 @pytest.fixture
 async def pg(postgres, database):
     store = PostgresStore(postgres.url(database), timeout_s=3)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def mortal():
+    with mortal_server() as found:
+        yield found
+
+
+@pytest.fixture
+async def on_mortal(mortal):
+    """A store on a server that the test may crash."""
+    store = PostgresStore(mortal.url(mortal.database()), timeout_s=3)
     yield store
     await store.close()
 
@@ -152,36 +167,36 @@ async def test_concern_reports_have_a_connection_that_other_lanes_cannot_take(pg
     await asyncio.gather(*others)
 
 
-async def test_a_server_that_is_gone_for_a_while_costs_an_honest_answer_and_no_more(pg, postgres):
-    await write(pg, 1)
+async def test_a_server_that_is_gone_for_a_while_costs_an_honest_answer_and_no_more(on_mortal, mortal):
+    await write(on_mortal, 1)
     lives = []
-    await pg.presence.begin(lives.append)
-    first = pg.presence.id
-    postgres.stop(signal.SIGQUIT)  # as a crash: nothing is written in order
+    await on_mortal.presence.begin(lives.append)
+    first = on_mortal.presence.id
+    mortal.stop(signal.SIGQUIT)  # as a crash: nothing is written in order
     try:
         with pytest.raises(StoreError):
-            await write(pg, 2)
+            await write(on_mortal, 2)
         with pytest.raises(StoreError):
-            await kept(pg)
-        assert not pg.presence.alive()
+            await kept(on_mortal)
+        assert not on_mortal.presence.alive()
     finally:
-        await asyncio.to_thread(postgres.start)
-    await write(pg, 3)  # at once, though every pooled connection was lost
-    assert await kept(pg) == {1, 3}
+        await asyncio.to_thread(mortal.start)
+    await write(on_mortal, 3)  # at once, though every pooled connection was lost
+    assert await kept(on_mortal) == {1, 3}
     async with asyncio.timeout(10):
-        while not pg.presence.alive():
+        while not on_mortal.presence.alive():
             await asyncio.sleep(0.02)
-    assert lives == [pg.presence.id]
-    assert pg.presence.id != first
+    assert lives == [on_mortal.presence.id]
+    assert on_mortal.presence.id != first
 
 
-async def test_what_was_acknowledged_survives_a_crash_of_the_server(pg, postgres):
+async def test_what_was_acknowledged_survives_a_crash_of_the_server(on_mortal, mortal):
     acknowledged = set()
 
     async def busy(start):
         for number in range(start, start + 1000):
             try:
-                await write(pg, number)
+                await write(on_mortal, number)
             except StoreError:
                 return
             acknowledged.add(number)
@@ -189,10 +204,10 @@ async def test_what_was_acknowledged_survives_a_crash_of_the_server(pg, postgres
     writers = [asyncio.create_task(busy(start)) for start in range(0, 8000, 1000)]
     while len(acknowledged) < 50:
         await asyncio.sleep(0.01)
-    await asyncio.to_thread(postgres.stop, signal.SIGQUIT)
+    await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
     await asyncio.gather(*writers)
-    await asyncio.to_thread(postgres.start)
-    assert acknowledged <= await kept(pg)
+    await asyncio.to_thread(mortal.start)
+    assert acknowledged <= await kept(on_mortal)
 
 
 async def test_a_caller_that_goes_away_takes_nothing_back(pg):
