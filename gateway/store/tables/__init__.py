@@ -1,0 +1,61 @@
+"""All tables and their constraints.
+
+Every table carries the tenant; keys that must be unique start with it, so that one tenant cannot learn of another's.
+Times are UTC microseconds since 1970 as integers: equal on both stores and free of drivers' opinions.
+"""
+
+from gateway.store.tables.clients import client, client_password, client_tenant, idempotency, tenant_key, webhook
+from gateway.store.tables.columns import metadata
+from gateway.store.tables.course import case_event, clock, clock_fact, confirmation, history, note, receipt
+from gateway.store.tables.evidence import alarm, journal, leaf, leaf_pending, log_state
+from gateway.store.tables.messages import (
+    dedupe,
+    document,
+    duplicate,
+    header,
+    message,
+    message_state,
+    payload,
+    payload_key,
+    signer,
+    warning,
+)
+from gateway.store.tables.work import attempt, incarnation, parcel, partner, queue_item, taking
+
+__all__ = [
+    "alarm",
+    "attempt",
+    "case_event",
+    "client",
+    "client_password",
+    "client_tenant",
+    "clock",
+    "clock_fact",
+    "confirmation",
+    "dedupe",
+    "document",
+    "duplicate",
+    "header",
+    "history",
+    "idempotency",
+    "incarnation",
+    "journal",
+    "leaf",
+    "leaf_pending",
+    "log_state",
+    "message",
+    "message_state",
+    "metadata",
+    "note",
+    "parcel",
+    "partner",
+    "payload",
+    "payload_key",
+    "queue_item",
+    "receipt",
+    "signer",
+    "taking",
+    "tenant_key",
+    "warning",
+    "webhook",
+]

@@ -1,0 +1,67 @@
+"""The journal, its numbered leaves, and alarms."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
+
+from gateway.store.tables.columns import evidence, metadata, operational, row_id
+
+journal = Table(
+    "journal",
+    metadata,
+    row_id(),
+    evidence("tenant", String(7)),
+    evidence("message_id", String(36), null=True),
+    evidence("event", String(64)),
+    evidence("at", BigInteger),
+    evidence("entry", Text),  # RFC 8785 JSON; what the leaf hash covers
+    Index("ix_journal_message", "message_id"),
+)
+
+leaf_pending = Table(
+    "leaf_pending",
+    metadata,
+    Column("journal_id", BigInteger, primary_key=True, autoincrement=False, info={"kind": "operational"}),
+    operational("tenant", String(7)),
+)
+
+leaf = Table(
+    "leaf",
+    metadata,
+    Column("index", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
+    evidence("tenant", String(7)),
+    evidence("journal_id", BigInteger, unique=True),
+    evidence("hash", LargeBinary),
+    Index("ix_leaf_tenant", "tenant", "index"),
+)
+
+log_state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, info={"kind": "operational"}),
+    operational("tenant", String(7), server_default="*"),
+    operational("origin", String(128)),
+    operational("size", BigInteger),
+    operational("shifted_at", BigInteger),  # when a jump of the clock was last made good, by the new clock
+    operational("shifted_by", BigInteger),  # and by how much
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    row_id(),
+    evidence("tenant", String(7)),
+    evidence("code", String(64)),  # a runbook's file name
+    evidence("subject", String(128)),  # an id of ours
+    operational("level", Integer),
+    evidence("opened_at", BigInteger),
+    operational("seen_by", String(64), null=True),
+    operational("closed_at", BigInteger, null=True),
+    operational("closed_by", String(64), null=True),
+    Index(
+        "uq_alarm_open",
+        "code",
+        "subject",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
