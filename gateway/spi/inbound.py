@@ -1,0 +1,105 @@
+"""What comes in, and what a partner says became of what went out."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.spi.outcome import Refused
+
+Stream = AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Whom a delivery is for: the child-welfare office of a municipality or district ("00" without districts)."""
+
+    kommunenummer: str
+    bydelsnummer: str
+
+
+class Delivery(Protocol):
+    """One thing that came over a road. The gateway reads it once, stores it, commits, and only then acknowledges."""
+
+    @property
+    def road(self) -> str:
+        """The road's name, e.g. ``fiks-produsent``."""
+        ...
+
+    @property
+    def address(self) -> Address:
+        """The office it is addressed to; it decides the tenant, whatever the content says."""
+        ...
+
+    @property
+    def message_type(self) -> str:
+        """Our type and version, e.g. ``bekymringsmelding.offentlig.v2``."""
+        ...
+
+    @property
+    def sender(self) -> str:
+        """The sender as the road knows it: a fiksOrgId, an account id."""
+        ...
+
+    @property
+    def sealed_part(self) -> str:
+        """The name of the part whose bytes make two deliveries the same one."""
+        ...
+
+    @property
+    def remote_id(self) -> str | None:
+        """The sender's or platform's own id of it, if the road has one."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the road said beside the parts; stored, never logged."""
+        ...
+
+    def parts(self) -> AsyncIterator[tuple[str, Stream]]:
+        """Each part's name and bytes, in the order they come. A part is read to its end before the next."""
+        ...
+
+    async def acknowledge(self) -> None:
+        """Tell the partner that it is stored. Called after COMMIT, never before."""
+        ...
+
+    async def give_back(self) -> None:
+        """Tell the partner that it is not stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A stored delivery: our id, and whether the same bytes had come before."""
+
+    id: str
+    repeated: bool
+
+
+async def _nothing() -> None:
+    """For partners that want no acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a partner says became of a parcel: delivered, or refused after all.
+
+    It moves a message only when road, recipient and reference are that message's own (requirement S24). ``key`` is the
+    parcel's, where the partner gives it back: then a receipt fits even if the answer with the reference was lost.
+    ``acknowledge`` tells the partner that it need not come again; called after COMMIT, never before.
+    """
+
+    road: str
+    recipient: str
+    partner_reference: str
+    key: str | None = None
+    refused: Refused | None = None
+    acknowledge: Callable[[], Awaitable[None]] = field(default=_nothing, repr=False)
+
+
+class Inbound(Protocol):
+    """A road that is fetched from."""
+
+    def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
+        """What waits at the partner, one at a time, for ever."""
+        ...
