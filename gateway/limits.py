@@ -40,6 +40,10 @@ ZIP_META_BYTES_MAX: Final = 1 * MIB  # each file under META-INF
 ZIP_NAME_CHARS_MAX: Final = 200
 MEDIA_TYPE_CHARS_MAX: Final = 128  # of a document; the column's width
 
+# Evidence log
+NOTE_BYTES_MAX: Final = 64 * KIB  # a checkpoint is a few hundred octets
+NOTE_SIGNATURES_MAX: Final = 32
+
 # JSON
 JSON_VALIDATED_BYTES_MAX: Final = 4 * MIB  # a larger report is delivered unvalidated, with a warning
 JSON_DEPTH_MAX: Final = 64
@@ -95,8 +99,18 @@ STALL_S_MAX: Final = 60.0  # a reader of an answer that takes nothing for this l
 CONNECTIONS_MAX: Final = 2048  # open connections of one listener
 CASE_SYSTEM_REQUESTS_MAX: Final = 256  # in work at once on the case systems' listener, long polls included
 CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX: Final = 16
+LONG_POLLS_MAX: Final = 128  # of the requests in work, so that waiting ones never fill the listener
+LONG_POLLS_PER_CLIENT_MAX: Final = 4
+WEBHOOK_ORDERS_PER_MINUTE: Final = 6  # each makes us call an address that the client names
 SHUTDOWN_S: Final = 10.0  # requests in work at shutdown get this long
 PART_NAME_CHARS_MAX: Final = 100
 FAILED_LOGIN_FREE: Final = 5  # failed logins of one address before its refusals are delayed
 FAILED_LOGIN_DELAY_S_MAX: Final = 5.0
 FAILED_LOGIN_ADDRESSES_MAX: Final = 10_000  # addresses remembered
+
+# Quotas of one client (S43); configuration may change the first three
+INTAKE_BYTES_PER_MINUTE: Final = 256 * MIB  # sent to us; below what one core opens in a minute
+UNFINISHED_BYTES_MAX: Final = 4 * GIB  # stored here and not finished; above it the client is slowed and it rings
+CASE_SYSTEM_BYTES_PER_MINUTE: Final = 1 * GIB  # sent to us or fetched
+MESSAGE_OVERHEAD_BYTES: Final = 64 * KIB  # what a message counts beside its octets: rows, journal entries, opening
+OVER_QUOTA_WEIGHT: Final = 10  # above its unfinished bytes a client's octets count so many times
