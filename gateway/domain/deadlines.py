@@ -6,8 +6,8 @@ from events, never edited.
 """
 
 import calendar
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
@@ -18,6 +18,14 @@ SENT_AT_AGE_MAX: Final = timedelta(days=30)
 """A sendingstidspunkt further back, or in the future, does not start F01 (decisions 6.5)."""
 
 _MONTHS: Final = 12
+
+
+class Outcome(StrEnum):
+    """What the office concluded on a report; the codes are the register's ``Melding/Konklusjon`` (``barnevern.md`` 6.4)."""
+
+    INVESTIGATION = "undersokelse"  # code 2: one begins
+    UNDER_WAY = "pagaende_undersokelse"  # code 4: the report joins one that has begun, and no new clock does
+    DROPPED = "henlagt"  # every other code: nobody investigates here
 
 
 class ClockStatus(StrEnum):
@@ -51,17 +59,13 @@ class ClockRule:
 
 @dataclass(frozen=True, slots=True)
 class ClockFacts:
-    """What is known of one message: per event type when it happened first, and when it happened ``again``.
-
-    The feedback that stops F05 is the second of its type; the first one stopped F03.
-    """
+    """What is known of one message. ``events``: by each of its ``event_names``, every time that it happened."""
 
     arrived_at: datetime
     sent_at: datetime | None
     reporter_public: bool
     reporter_known: bool
-    events: Mapping[str, datetime]
-    again: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    events: Mapping[str, Sequence[datetime]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,14 @@ class ClockReading:
     due: datetime | None = None
     stopped: datetime | None = None
     rings: tuple[datetime, ...] = ()
+
+
+def event_names(kind: str, outcome: str | None = None) -> tuple[str, ...]:
+    """What clocks know an event by: ``konklusjon``, and where it has an outcome ``konklusjon:undersokelse`` too."""
+    return (kind,) if outcome is None else (kind, f"{kind}:{outcome}")
+
+
+_INVESTIGATION: Final = (*event_names("konklusjon", Outcome.INVESTIGATION)[1:], "undersokelse_startet")
 
 
 def sent_at_counts(sent_at: datetime, arrived_at: datetime) -> bool:
@@ -139,20 +151,21 @@ def _start(rule: ClockRule, facts: ClockFacts) -> datetime | None:
             return sent_at if sent_at and sent_at_counts(sent_at, facts.arrived_at) else facts.arrived_at
         case "undersokelse":
             # The register's own definition: the earlier of the conclusion and a week after arrival. A case system that
-            # tells of the start only has concluded by then.
-            known = [at for name, at in facts.events.items() if name in {"konklusjon", "undersokelse_startet"}]
+            # tells of the start only has concluded by then; a report that was dropped starts nothing.
+            known = _moments(facts, _INVESTIGATION)
             return min(*known, add_days(facts.arrived_at, timedelta(days=7))) if known else None
         case event:
-            return facts.events.get(event)
+            return min(_moments(facts, (event,)), default=None)
+
+
+def _moments(facts: ClockFacts, names: Iterable[str]) -> list[datetime]:
+    return [at for name in names for at in facts.events.get(name, ())]
 
 
 def _stopped(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime | None:
     """The first stop event since the day of the start: case systems may know the day only, and an older one is another's."""
     since = datetime.combine(start.astimezone(OSLO).date(), time(0), tzinfo=OSLO).astimezone(UTC)
-    moments = [
-        at for name in rule.stop if name in facts.events for at in (facts.events[name], *facts.again.get(name, ()))
-    ]
-    return min((at for at in moments if at >= since), default=None)
+    return min((at for at in _moments(facts, rule.stop) if at >= since), default=None)
 
 
 def _due(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime:

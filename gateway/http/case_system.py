@@ -25,6 +25,7 @@ from gateway.http.server import HttpRoute
 from gateway.http.webhooks import WebhookApi
 from gateway.observability import metrics
 from gateway.pipeline import case_events, confirm, hand_over
+from gateway.pipeline.case_events import CaseEvent
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
 from gateway.store.journal import rfc3339
@@ -148,7 +149,8 @@ class CaseSystemApi:
         """POST /messages/{id}/events: what moves clocks; idempotent by type and time."""
         message_id = _id(request)
         sent = await wire.read_json(request, wire.CaseEvent)
-        await case_events.event(self._env, client, message_id, sent.type, micros(sent.at), sent.reference)
+        told = CaseEvent(sent.type, micros(sent.at), sent.outcome, sent.reference)
+        await case_events.event(self._env, client, message_id, told)
         return web.Response(status=204)
 
     async def receipts(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:

@@ -92,10 +92,11 @@ class Rejection(Wire):
 
 
 class CaseEvent(Wire):
-    """POST /messages/{id}/events."""
+    """POST /messages/{id}/events. ``outcome`` goes with a conclusion, and only there."""
 
     type: str = Field(min_length=1, max_length=40)
     at: Time
+    outcome: str | None = Field(default=None, min_length=1, max_length=40)
     reference: str | None = Field(default=None, min_length=1, max_length=200)
 
 

@@ -1,47 +1,80 @@
 """What happens in the case and moves its clocks; and what a case system may ask about the past."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
 from gateway import limits
 from gateway.crashpoints import Point
-from gateway.errors import MalformedRequestError, UnknownResourceError
+from gateway.domain.deadlines import Outcome
+from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient, clock_view, note, visible
 from gateway.store import journal, messages
 from gateway.store.database import locked_state
 from gateway.store.tables import clock
 
+_CONCLUSION: Final = "konklusjon"
 CASE_EVENTS: Final = frozenset(
-    {"konklusjon", "undersokelse_startet", "undersokelse_utvidet", "undersokelse_avsluttet", "tilbakemelding_sendt"}
+    {_CONCLUSION, "undersokelse_startet", "undersokelse_utvidet", "undersokelse_avsluttet", "tilbakemelding_sendt"}
 )
 
 
-async def event(
-    env: Environment, client: CaseSystemClient, message_id: str, kind: str, at: int, reference: str | None
-) -> None:
-    """Something in the case that moves clocks; idempotent by (type, at)."""
-    if kind not in CASE_EVENTS:
-        detail = f"type must be one of {', '.join(sorted(CASE_EVENTS))}"
-        raise MalformedRequestError(detail)
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """What a case system tells: ``at`` in UTC microseconds, the ``outcome`` of a conclusion, its own ``reference``."""
+
+    kind: str
+    at: int
+    outcome: str | None = None
+    reference: str | None = None
+
+
+async def event(env: Environment, client: CaseSystemClient, message_id: str, told: CaseEvent) -> None:
+    """Something in the case that moves clocks; idempotent by (type, at).
+
+    Raises MalformedRequestError, UnknownResourceError, ConflictError ``event-conflict`` for another outcome.
+    """
+    _check(told)
 
     def work(conn: Connection) -> None:
         locked_state(conn, message_id)
         row = visible(conn, client, message_id)
-        if not messages.add_case_event(conn, row.tenant, message_id, kind, at, client.id):
-            return
-        mac = env.vault.mac(row.tenant, "reference", reference.encode())[:32] if reference else ""
-        note(env, conn, client, row, journal.CASE_EVENT, {"type": kind, "at": journal.rfc3339(at), "reference": mac})
-        reread_clocks(env, conn, row)
+        known = messages.find_case_event(conn, message_id, told.kind, told.at)
+        if known is not None and known.outcome != told.outcome:
+            detail = "this conclusion was told with another outcome; tell a changed one with the time of the change"
+            raise ConflictError(detail, code="event-conflict")
+        if known is None:
+            note(env, conn, client, row, journal.CASE_EVENT, _refs(env, row.tenant, told))
+            move_clocks(env, conn, row, told.kind, told.at, client.id, told.outcome)
 
     await env.store.write(work, Point.CASE_EVENT)
 
 
-def move_clocks(env: Environment, conn: Connection, row: Row[Any], kind: str, at: int, actor: str) -> None:
-    """Note an event of ours that moves clocks, and read them again."""
-    messages.add_case_event(conn, row.tenant, row.id, kind, at, actor)
+def _check(told: CaseEvent) -> None:
+    if told.kind not in CASE_EVENTS:
+        detail = f"type must be one of {', '.join(sorted(CASE_EVENTS))}"
+        raise MalformedRequestError(detail)
+    if told.kind == _CONCLUSION and told.outcome not in set(Outcome):
+        detail = f"a konklusjon needs its outcome, one of {', '.join(Outcome)}: without it no deadline of F04 is known"
+        raise MalformedRequestError(detail)
+    if told.kind != _CONCLUSION and told.outcome is not None:
+        detail = "only a konklusjon has an outcome; leave it out"
+        raise MalformedRequestError(detail)
+
+
+def _refs(env: Environment, tenant: str, told: CaseEvent) -> dict[str, str | int]:
+    mac = env.vault.mac(tenant, "reference", told.reference.encode())[:32] if told.reference else ""
+    return {"type": told.kind, "outcome": told.outcome or "", "at": journal.rfc3339(told.at), "reference": mac}
+
+
+def move_clocks(
+    env: Environment, conn: Connection, row: Row[Any], kind: str, at: int, actor: str, outcome: str | None = None
+) -> None:
+    """Keep an event that moves clocks, and read them again."""
+    messages.add_case_event(conn, row.tenant, row.id, kind, at, actor, outcome)
     reread_clocks(env, conn, row)
 
 

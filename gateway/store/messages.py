@@ -1,12 +1,13 @@
 """Reading and writing what is known of a message beside its state."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, select
 
-from gateway.domain.deadlines import ClockFacts, ClockReading
+from gateway.domain.deadlines import ClockFacts, ClockReading, event_names
 from gateway.store.database import add_row
 from gateway.store.tables import (
     case_event,
@@ -162,17 +163,16 @@ def facts(conn: Connection, message_id: str) -> ClockFacts | None:
     arrived = conn.execute(select(message.c.arrived_at).where(message.c.id == message_id)).scalar_one_or_none()
     if row is None or arrived is None:
         return None
-    moments: dict[str, list[datetime]] = {}
-    query = select(case_event).where(case_event.c.message_id == message_id).order_by(case_event.c.at)
-    for event in conn.execute(query):
-        moments.setdefault(event.type, []).append(moment(event.at))
+    events: defaultdict[str, list[datetime]] = defaultdict(list)
+    for event in conn.execute(select(case_event).where(case_event.c.message_id == message_id)):
+        for name in event_names(event.type, event.outcome):
+            events[name].append(moment(event.at))
     return ClockFacts(
         arrived_at=moment(arrived),
         sent_at=moment(row.sent_at) if row.sent_at is not None else None,
         reporter_public=bool(row.reporter_public),
         reporter_known=bool(row.reporter_known),
-        events={kind: times[0] for kind, times in moments.items()},
-        again={kind: tuple(times[1:]) for kind, times in moments.items()},
+        events=events,
     )
 
 
@@ -203,13 +203,19 @@ def clocks(conn: Connection, message_id: str) -> list[Row[Any]]:
     return list(conn.execute(select(clock).where(clock.c.message_id == message_id).order_by(clock.c.clock_id)))
 
 
-def add_case_event(conn: Connection, tenant: str, message_id: str, kind: str, at: int, client: str) -> bool:
-    """Keep an event that moves clocks. False when the same (type, at) came before."""
-    seen = and_(case_event.c.message_id == message_id, case_event.c.type == kind, case_event.c.at == at)
-    if conn.execute(select(case_event.c.id).where(seen)).first() is not None:
-        return False
-    add_row(conn, case_event, tenant=tenant, message_id=message_id, type=kind, at=at, client=client)
-    return True
+def find_case_event(conn: Connection, message_id: str, kind: str, at: int) -> Row[Any] | None:
+    """The event of this type and time, if it came before."""
+    same = and_(case_event.c.message_id == message_id, case_event.c.type == kind, case_event.c.at == at)
+    return conn.execute(select(case_event).where(same)).one_or_none()
+
+
+def add_case_event(
+    conn: Connection, tenant: str, message_id: str, kind: str, at: int, client: str, outcome: str | None
+) -> None:
+    """Keep an event that moves clocks, once."""
+    if find_case_event(conn, message_id, kind, at) is None:
+        values = {"tenant": tenant, "message_id": message_id, "type": kind, "at": at, "outcome": outcome}
+        add_row(conn, case_event, **values, client=client)
 
 
 def all_history(conn: Connection, message_id: str) -> list[Row[Any]]:

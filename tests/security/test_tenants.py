@@ -26,7 +26,7 @@ WITH_ID = {
     ("GET", "/messages/{id}/documents/{name}"): (None, 200),
     ("POST", "/messages/{id}/confirm"): (READBACK, 409),
     ("POST", "/messages/{id}/reject"): ({"reason": "wrong-office", "text": ""}, 204),
-    ("POST", "/messages/{id}/events"): ({"type": "konklusjon", "at": "2026-01-01T00:00:00Z"}, 204),
+    ("POST", "/messages/{id}/events"): ({"type": "undersokelse_startet", "at": "2026-01-01T00:00:00Z"}, 204),
     ("POST", "/messages/{id}/withdraw"): ({"reason": "feil"}, 404),  # what came in is nobody's to withdraw
     ("GET", "/messages/{id}/receipts"): (None, 200),
 }

@@ -33,6 +33,7 @@ case_event = Table(
     evidence("message_id", String(36)),
     evidence("type", String(64)),
     evidence("at", BigInteger),
+    evidence("outcome", String(32), null=True),
     evidence("client", String(64)),
     UniqueConstraint("tenant", "message_id", "type", "at", name="uq_case_event"),
 )

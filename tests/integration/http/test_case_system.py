@@ -131,7 +131,7 @@ async def test_reject_sends_it_to_a_person(case_system, ready):
 
 
 async def test_events_of_the_case_are_taken_and_unknown_ones_refused(case_system, ready):
-    event = {"type": "konklusjon", "at": "2026-11-22T09:30:00+01:00"}
+    event = {"type": "konklusjon", "at": "2026-11-22T09:30:00+01:00", "outcome": "undersokelse"}
     for _ in range(2):
         assert (await case_system.call("POST", f"/messages/{ready}/events", json=event))[0] == 204
     times = ("2026-11-22T09:30:00", "2026-11-22", "1779876543", "0001-01-01T00:00:00Z", "x", 5, None, True)
@@ -139,6 +139,32 @@ async def test_events_of_the_case_are_taken_and_unknown_ones_refused(case_system
         assert (await case_system.call("POST", f"/messages/{ready}/events", json=event | bad))[0] == 400
     clocks = (await case_system.call("GET", "/clocks?due_before=2100-01-01T00:00:00Z"))[1]["clocks"]
     assert {clock["messageId"] for clock in clocks} == {ready}
+    assert "F04" in {clock["id"] for clock in clocks}
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({"type": "konklusjon"}, "one of undersokelse, pagaende_undersokelse, henlagt"),
+        ({"type": "konklusjon", "outcome": None}, "needs its outcome"),
+        ({"type": "konklusjon", "outcome": "fest"}, "needs its outcome"),
+        ({"type": "undersokelse_startet", "outcome": "undersokelse"}, "leave it out"),
+    ],
+)
+async def test_a_conclusion_without_outcome_is_400_and_says_what_to_do(case_system, ready, event, told):
+    event = {"at": "2026-11-22T09:30:00+01:00"} | event
+    status, problem, _ = await case_system.call("POST", f"/messages/{ready}/events", json=event)
+    assert (status, problem["code"]) == (400, "bad-request")
+    assert told in problem["detail"]
+
+
+async def test_a_dropped_report_starts_no_investigation_and_its_outcome_cannot_be_told_otherwise(case_system, ready):
+    event = {"type": "konklusjon", "at": "2026-11-22T09:30:00+01:00", "outcome": "henlagt"}
+    assert (await case_system.call("POST", f"/messages/{ready}/events", json=event))[0] == 204
+    other = await case_system.call("POST", f"/messages/{ready}/events", json=event | {"outcome": "undersokelse"})
+    assert (other[0], other[1]["code"]) == (409, "event-conflict")
+    clocks = {clock["id"]: clock for clock in (await case_system.call("GET", f"/messages/{ready}"))[1]["clocks"]}
+    assert (clocks["F01"]["status"], clocks["F04"]["status"]) == ("NADD", "VENTER")
 
 
 @pytest.mark.parametrize("given", ["bytes=0-3", "bytes=4-", "bytes=-5", "bytes=2-2", "bytes=0-99999999"])
@@ -196,7 +222,7 @@ async def test_route_matrix(case_system, ready):
     bodies = {
         "/confirm": confirmation(documents),
         "/reject": {"reason": "x"},
-        "/events": {"type": "konklusjon", "at": "2026-11-22T09:30:00Z"},
+        "/events": {"type": "undersokelse_startet", "at": "2026-11-22T09:30:00Z"},
     }
     routes = [("GET", ""), ("GET", "/documents/bekymringsmelding.pdf"), ("GET", "/receipts")]
     routes += [("POST", path) for path in bodies]

@@ -133,10 +133,12 @@ async def test_clocks_run_from_arrival_and_stop_at_what_the_law_names(env, intak
     assert set(clocks) == {"F01", "F02", "F03", "F04", "F05"}
     assert clocks["F01"]["status"] == "AAPEN"
     assert clocks["F05"]["status"] == "VENTER"
-    await case_events.event(env, client, accepted.id, "konklusjon", env.now(), None)
-    clocks = {row["id"]: row for row in (await hand_over.head(env, client, accepted.id))["clocks"]}
-    assert clocks["F01"]["status"] == "NADD"
-    assert clocks["F04"]["status"] == "AAPEN"
+    for outcome, investigation in (("henlagt", "VENTER"), ("undersokelse", "AAPEN")):
+        concluded = case_events.CaseEvent("konklusjon", env.now(), outcome)
+        await case_events.event(env, client, accepted.id, concluded)
+        clocks = {row["id"]: row for row in (await hand_over.head(env, client, accepted.id))["clocks"]}
+        assert clocks["F01"]["status"] == "NADD"
+        assert clocks["F04"]["status"] == investigation
 
 
 async def test_a_foreign_and_an_unknown_message_are_answered_alike(env, intake, sender, client):

@@ -13,6 +13,7 @@ from gateway.domain.message_type import Lane
 from gateway.errors import ConflictError
 from gateway.pipeline import case_events, confirm, hand_over, people, sweeper
 from gateway.pipeline.accept import Intake
+from gateway.pipeline.case_events import CaseEvent
 from gateway.pipeline.confirm import Readback
 from gateway.pipeline.people import Decision
 from gateway.pipeline.vault import Vault
@@ -187,7 +188,7 @@ async def test_a_clock_that_rings_while_the_case_moves_forgets_nothing(pair, env
     await env.store.write(lambda conn: conn.exec_driver_sql(due), Point.SWEEP)
 
     async def event(one):
-        await case_events.event(one, client, offered.id, "konklusjon", one.now(), None)
+        await case_events.event(one, client, offered.id, CaseEvent("konklusjon", one.now(), "henlagt"))
 
     async def ring(one):
         return await one.store.write(lambda conn: sweeper._ring_clocks(one, conn), Point.SWEEP)

@@ -111,6 +111,7 @@ def _told() -> None:
         *of_message(),
         text("type", 64),
         big("at"),
+        text("outcome", 32, null=True),
         text("client", 64),
         sa.UniqueConstraint("tenant", "message_id", "type", "at", name="uq_case_event"),
     )
