@@ -14,6 +14,7 @@ from gateway import config
 from gateway.app.calls import nobody
 from gateway.app.doors import LOOPBACK, NAMES, tls_of
 from gateway.app.parts import adapter_settings, catalogue_of, offices_of, roads_of, trust_of
+from gateway.cli.floors import floor_faults
 from gateway.cli.production import production_faults
 from gateway.config import Configuration
 from gateway.crypto.keys import read_private
@@ -25,6 +26,7 @@ _SIGNED_BY_THEMSELVES: Final = ("crl_url", "ocsp_url")  # RFC 5280 and 6960 answ
 def sound(file: Path) -> Configuration:
     """The configuration, wholly checked. Raises ConfigError with every fault at once."""
     configuration, faults = config.read(file)
+    faults = [*floor_faults(), *faults]
     if configuration is not None:
         faults = [*faults, *faults_of(configuration)]
     if configuration is None or faults:
