@@ -5,16 +5,15 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
 from gateway import limits
 from gateway.errors import MalformedRequestError
+from gateway.http.header_values import attachment, media_type
 from gateway.pipeline.hand_over import DocumentBytes
 
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,60}")
 
 
 async def serve(request: web.Request, document: DocumentBytes) -> web.StreamResponse:
@@ -34,10 +33,9 @@ async def serve(request: web.Request, document: DocumentBytes) -> web.StreamResp
 
 
 def _begun(document: DocumentBytes, start: int, stop: int) -> web.StreamResponse:
-    media_type = document.media_type if _MEDIA_TYPE.fullmatch(document.media_type) else "application/octet-stream"
     headers = {
-        "Content-Type": media_type,
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.name, safe='')}",
+        "Content-Type": media_type(document.media_type),
+        "Content-Disposition": attachment(document.name),
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Accept-Ranges": "bytes",
     }

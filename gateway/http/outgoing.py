@@ -13,6 +13,7 @@ from gateway.errors import MalformedRequestError, UnknownResourceError
 from gateway.http import wire
 from gateway.http.body import Body
 from gateway.http.multipart import MultipartReader, boundary_of
+from gateway.http.server import route_of
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
 from gateway.pipeline.submit import submit
@@ -48,7 +49,7 @@ class OutgoingApi:
         return web.Response(
             status=202,
             body=orjson.dumps({"id": message_id}),
-            headers={"Location": f"{request.path}/{message_id}"},
+            headers={"Location": f"{route_of(request)}/{message_id}"},
             content_type="application/json",
         )
 
