@@ -141,6 +141,24 @@ class CaseSystem(Section):
     claims_max: int = 200
 
 
+class TimeStamp(Section):
+    """Whose clock stamps the log's heads (RFC 3161): roots of its stamps, of its server if not public, its only policy."""
+
+    url: str = Field(pattern=r"^https://[!-~]{1,1000}$")
+    roots: tuple[Path, ...] = Field(min_length=1)
+    tls_roots: tuple[Path, ...] = ()
+    policy: str | None = Field(default=None, pattern=r"^[0-2](\.(0|[1-9][0-9]{0,8}))+$")
+
+
+class Evidence(Section):
+    """The log that proves the journal: its name, the Ed25519 key of its heads, where they are published, their time."""
+
+    origin: str | None = None
+    key: SecretReference | None = None
+    published_dir: Path | None = None
+    time_stamp: TimeStamp | None = None
+
+
 class Settings(Section):
     """``gateway.toml``. ``mode = "production"`` only removes abilities.
 
@@ -160,6 +178,7 @@ class Settings(Section):
     guards: tuple[str, ...] = ()
     trust: dict[str, Trust] = Field(default_factory=dict)
     case_system: CaseSystem = CaseSystem()
+    evidence: Evidence = Evidence()
     operations_token: SecretReference | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
