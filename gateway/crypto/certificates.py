@@ -5,19 +5,26 @@ are off, and the leaf's rules stand here. The answer is a finding, not an error:
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtensionOID, NameOID
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
 
 from gateway import limits
 from gateway.crypto.certificate_facts import UNREADABLE
@@ -71,6 +78,7 @@ class TrustPolicy:
     """Whom a channel believes.
 
     ``intermediates`` help to find a path and are not believed by themselves: .NET senders enclose the leaf alone (fiks.md 7.2).
+    ``purpose`` is the one extended key usage that a leaf must have, and mark as critical, and that no issuer may exclude.
     ``pins`` are SHA-256 fingerprints, hexadecimal, of certificates that are believed without a path, while they are valid.
     ``policies`` names the certificate policies of which a leaf must have one; empty asks for none. Without ``revocation``
     the state of every certificate is unknown.
@@ -81,10 +89,11 @@ class TrustPolicy:
     pins: frozenset[str] = frozenset()
     policies: frozenset[str] = frozenset()
     intermediates: tuple[x509.Certificate, ...] = ()
+    purpose: x509.ObjectIdentifier | None = None
 
     def judge(self, leaf: x509.Certificate, enclosed: Sequence[x509.Certificate], at: datetime) -> SignerTrust:
         """Judge a signer's certificate at a time, with the certificates that came along."""
-        findings = _findings_of_leaf(leaf, at, self.policies)
+        findings = _findings_of_leaf(leaf, at, self.policies, self.purpose)
         if leaf.fingerprint(hashes.SHA256()).hex() not in self.pins:
             findings.append(self._judge_path(leaf, enclosed, at))
         return _gravest(findings)
@@ -95,7 +104,8 @@ class TrustPolicy:
         begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         day = min(max(at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0), begin), end)
         others = (*enclosed, *self.intermediates)
-        path = _path(self.roots, leaf, others, day) or _path(self.roots, leaf, others, begin)
+        path_on = partial(_path, self.roots, leaf, others, self.purpose)
+        path = path_on(day) or path_on(begin)
         if path is None:
             return SignerTrust.UNKNOWN
         findings = {self._judge_revocation(path, at)}
@@ -117,18 +127,35 @@ class TrustPolicy:
 
 @lru_cache(maxsize=1024)
 def _path(
-    roots: tuple[x509.Certificate, ...], leaf: x509.Certificate, enclosed: tuple[x509.Certificate, ...], at: datetime
+    roots: tuple[x509.Certificate, ...],
+    leaf: x509.Certificate,
+    enclosed: tuple[x509.Certificate, ...],
+    purpose: x509.ObjectIdentifier | None,
+    at: datetime,
 ) -> tuple[x509.Certificate, ...] | None:
     """Give leaf, intermediates and root, or None. The rules for issuers are those of the web's PKI."""
     if not roots:
         return None
     ca_policy, leaf_policy = ExtensionPolicy.webpki_defaults_ca(), ExtensionPolicy.permit_all()
+    if purpose is not None:  # the default wants issuers of TLS clients
+        ca_policy = ca_policy.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _allowing(purpose))
     builder = PolicyBuilder().store(Store(list(roots))).time(at)
     verifier = builder.extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy).build_client_verifier()
     try:
         return tuple(verifier.verify(leaf, list(enclosed)).chain)
     except (VerificationError, *UNREADABLE):
         return None
+
+
+def _allowing(
+    purpose: x509.ObjectIdentifier,
+) -> Callable[[Policy, x509.Certificate, x509.ExtendedKeyUsage | None], None]:
+    def check(_: Policy, __: x509.Certificate, usages: x509.ExtendedKeyUsage | None) -> None:
+        if usages and purpose not in usages and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usages:
+            msg = "the issuer is for other purposes"
+            raise ValueError(msg)  # for the library, which goes on looking for a path
+
+    return check
 
 
 def organisation_number(certificate: x509.Certificate) -> str | None:
@@ -147,7 +174,9 @@ def _gravest(findings: Collection[SignerTrust]) -> SignerTrust:
     return next((trust for trust in SignerTrust if trust in findings), SignerTrust.TRUSTED)
 
 
-def _findings_of_leaf(leaf: x509.Certificate, at: datetime, policies: frozenset[str]) -> list[SignerTrust]:
+def _findings_of_leaf(
+    leaf: x509.Certificate, at: datetime, policies: frozenset[str], purpose: x509.ObjectIdentifier | None
+) -> list[SignerTrust]:
     """Look at what the library is told not to look at: section 5 rule 2."""
     findings = []
     if at > leaf.not_valid_after_utc:
@@ -163,7 +192,7 @@ def _findings_of_leaf(leaf: x509.Certificate, at: datetime, policies: frozenset[
     is_ca = leaf.issuer != leaf.subject and _is_ca(extensions)
     if is_ca or not _is_strong(key) or _breaks_rules(extensions, policies):
         findings.append(SignerTrust.UNTRUSTED)
-    if not _may_sign(extensions):
+    if not _may_sign(extensions) or (purpose and not _is_only_for(purpose, extensions)):
         findings.append(SignerTrust.WRONG_USAGE)
     return findings
 
@@ -196,3 +225,10 @@ def _may_sign(extensions: _Extensions) -> bool:
     if usage is None or not isinstance(usage.value, x509.KeyUsage):
         return True
     return usage.value.digital_signature or usage.value.content_commitment
+
+
+def _is_only_for(purpose: x509.ObjectIdentifier, extensions: _Extensions) -> bool:
+    usages = extensions.get(ExtensionOID.EXTENDED_KEY_USAGE)
+    if usages is None or not isinstance(usages.value, x509.ExtendedKeyUsage):
+        return False
+    return usages.critical and list(usages.value) == [purpose]

@@ -13,6 +13,8 @@ AUTH_ENVELOPED_DATA: Final = object_identifier("1.2.840.113549.1.9.16.1.23")
 CONTENT_TYPE: Final = object_identifier("1.2.840.113549.1.9.3")
 MESSAGE_DIGEST: Final = object_identifier("1.2.840.113549.1.9.4")
 SIGNING_TIME: Final = object_identifier("1.2.840.113549.1.9.5")
+# RFC 3161
+TST_INFO: Final = object_identifier("1.2.840.113549.1.9.16.1.4")
 # RFC 5035
 SIGNING_CERTIFICATE: Final = object_identifier("1.2.840.113549.1.9.16.2.12")
 SIGNING_CERTIFICATE_V2: Final = object_identifier("1.2.840.113549.1.9.16.2.47")

@@ -1,11 +1,10 @@
-"""Detached CMS SignedData (RFC 5652 section 5): writing it as CAdES (crypto-profile 3.2), and verifying it.
+"""CMS SignedData (RFC 5652 section 5): writing it detached as CAdES (crypto-profile 3.2), and verifying it.
 
 Verification follows steps 7-11 of crypto-profile 3.3. It says who signed; whether that certificate is believed is asked
 of ``trust``.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NoReturn
@@ -86,19 +85,45 @@ def verify_detached(encoded: bytes, content: bytes, profile: ContainerProfile) -
     Raises StructureError, SignatureError, and SenderError when several certificates signed.
     """
     # 7. SignedData, detached, at least one signer; each must hold, all by one certificate.
-    certificates, signer_infos = _parsed(encoded)
-    if not signer_infos:
+    parsed = _parsed(encoded)
+    if parsed.content_type != oids.DATA or parsed.content is not None:
+        _refuse("content enclosed, or not of type data")
+    return _verified(parsed, content, profile)
+
+
+def verify_enclosed(encoded: bytes, content_type: bytes, profile: ContainerProfile) -> tuple[bytes, VerifiedSignature]:
+    """Verify every signature of a SignedData that encloses content of a type of its own, and give that content.
+
+    Attributes must be there (RFC 5652 section 5.3) and name the signer's certificate (RFC 5816 section 2.2.1).
+    Raises StructureError, SignatureError, and SenderError when several certificates signed.
+    """
+    parsed = _parsed(encoded)
+    if parsed.content_type != content_type or parsed.content is None:
+        _refuse("no content enclosed, or of another type")
+    return parsed.content, _verified(parsed, parsed.content, profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    content_type: bytes
+    content: bytes | None
+    certificates: list[CertificateFacts]
+    signer_infos: list[Element]
+
+
+def _verified(parsed: _Parsed, content: bytes, profile: ContainerProfile) -> VerifiedSignature:
+    if not parsed.signer_infos:
         _unsigned("nobody signed")
-    verified = [_verify_signer(info, certificates, content, profile) for info in signer_infos]
+    verified = [_verify_signer(info, parsed, content, profile) for info in parsed.signer_infos]
     signer = verified[0][0]
     if any(other.der != signer.der for other, _ in verified):
         msg = "signed data: several certificates signed"
         raise SenderError(msg)
-    enclosed = tuple(one for one in certificates if one.der != signer.der)
+    enclosed = tuple(one for one in parsed.certificates if one.der != signer.der)
     return VerifiedSignature(signer, enclosed, any(digest is Digest.SHA1 for _, digest in verified))
 
 
-def _parsed(encoded: bytes) -> tuple[list[CertificateFacts], list[Element]]:
+def _parsed(encoded: bytes) -> _Parsed:
     outer = parse(encoded).fields()
     if outer.take(OBJECT_IDENTIFIER).encoded != oids.SIGNED_DATA:
         _refuse("another content type")
@@ -109,8 +134,8 @@ def _parsed(encoded: bytes) -> tuple[list[CertificateFacts], list[Element]]:
     fields.take(INTEGER)
     fields.take(SET)
     content = fields.take(SEQUENCE).fields()
-    if content.take(OBJECT_IDENTIFIER).encoded != oids.DATA or content.maybe(context(0)):
-        _refuse("content enclosed, or not of type data")
+    content_type = content.take(OBJECT_IDENTIFIER).encoded
+    enclosed = content.maybe(context(0))
     certificates = fields.maybe(context(0))
     fields.maybe(context(1))
     signer_infos = fields.take(SET).children()
@@ -119,7 +144,15 @@ def _parsed(encoded: bytes) -> tuple[list[CertificateFacts], list[Element]]:
     # Each costs as much as a whole honest message.
     if len(found) > limits.CMS_CERTIFICATES_MAX or len(signer_infos) > limits.CMS_SIGNERS_MAX:
         _refuse("too many certificates or signers")
-    return [facts for one in found if (facts := _readable(one))], signer_infos
+    readable = [facts for one in found if (facts := _readable(one))]
+    return _Parsed(content_type, _enclosed(enclosed) if enclosed else None, readable, signer_infos)
+
+
+def _enclosed(explicit: Element) -> bytes:
+    fields = explicit.fields()
+    octets = fields.take(OCTET_STRING, OCTET_STRING | CONSTRUCTED).octets()
+    fields.end()
+    return octets
 
 
 def _readable(certificate: Element) -> CertificateFacts | None:
@@ -131,12 +164,12 @@ def _readable(certificate: Element) -> CertificateFacts | None:
 
 
 def _verify_signer(
-    info: Element, certificates: Sequence[CertificateFacts], content: bytes, profile: ContainerProfile
+    info: Element, parsed: _Parsed, content: bytes, profile: ContainerProfile
 ) -> tuple[CertificateFacts, Digest]:
     fields = info.fields()
     fields.take(INTEGER)
     # 8. By identifier, never by position: the set is sorted by encoding.
-    signer = find_named(fields.take(SEQUENCE, SUBJECT_KEY_ID), certificates)
+    signer = find_named(fields.take(SEQUENCE, SUBJECT_KEY_ID), parsed.certificates)
     if signer is None:
         _unsigned("the signer's certificate is not enclosed")
     digest_algorithm = fields.take(SEQUENCE)
@@ -150,28 +183,34 @@ def _verify_signer(
     fields.end()
     # 9. Over the attributes exactly as sent, as the SET that they are, or else over the content.
     if attributes is None:
+        if parsed.content_type != oids.DATA:
+            _unsigned("attributes are missing")
         check_signature(signer.public_key, scheme, signature, content)
     else:
-        _check_attributes(attributes, signer, scheme.digest, content)
+        _check_attributes(attributes, signer, scheme.digest, content, parsed.content_type)
         check_signature(signer.public_key, scheme, signature, bytes([SET]) + attributes.encoded[1:])
     return signer, scheme.digest
 
 
-def _check_attributes(attributes: Element, signer: CertificateFacts, digest: Digest, content: bytes) -> None:
+def _check_attributes(
+    attributes: Element, signer: CertificateFacts, digest: Digest, content: bytes, content_type: bytes
+) -> None:
     values = _read_attributes(attributes)
-    content_type = values.get(oids.CONTENT_TYPE)
-    if content_type is None or content_type.encoded != oids.DATA:
+    named_type = values.get(oids.CONTENT_TYPE)
+    if named_type is None or named_type.encoded != content_type:
         _unsigned("the attributes name another content type")
     message_digest = values.get(oids.MESSAGE_DIGEST)
     if message_digest is None or message_digest.octets() != hashlib.new(digest, content).digest():
         _unsigned("the digest is another")
-    # 11. Absence is normal from KS and eFormidling.
+    # 11. Absence is normal from KS and eFormidling, which sign data.
     version_2 = values.get(oids.SIGNING_CERTIFICATE_V2)
     if version_2 and not _names_signer(version_2, signer, Digest.SHA256):
         _unsigned("the attributes name another certificate")
     version_1 = values.get(oids.SIGNING_CERTIFICATE)
     if version_1 and not _names_signer(version_1, signer, Digest.SHA1):
         _unsigned("the attributes name another certificate")
+    if content_type != oids.DATA and not (version_1 or version_2):
+        _unsigned("the attributes do not name the certificate")
 
 
 def _read_attributes(attributes: Element) -> dict[bytes, Element]:

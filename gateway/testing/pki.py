@@ -22,6 +22,7 @@ from gateway.config import THROW_AWAY
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 LIFE = timedelta(days=365)
+TIME_STAMPING = (ExtendedKeyUsageOID.TIME_STAMPING,)
 SIGNING_USAGE = ("digital_signature", "content_commitment")
 SEALING_USAGE = ("key_encipherment",)
 CA_USAGE = ("key_cert_sign", "crl_sign")
@@ -37,6 +38,7 @@ class Make:
 
     usage: Sequence[str] = SIGNING_USAGE
     extended_usage: Sequence[x509.ObjectIdentifier] = ()
+    extended_usage_critical: bool = False
     not_before: datetime | None = None  # default: yesterday
     not_after: datetime | None = None  # default: in a year
     key_bits: int = 2048
@@ -172,6 +174,12 @@ class Pki:
         make = Make(usage=("digital_signature",), extended_usage=(ExtendedKeyUsageOID.OCSP_SIGNING,))
         return self.intermediate.issue(_organisation_name("Prove OCSP", None), make)
 
+    def time_stamp_authority(self, make: Make = SOUND) -> Credential:
+        """Issue an authority of RFC 3161: it may stamp the time and nothing else, unless ``make`` says otherwise."""
+        usage = make.extended_usage or TIME_STAMPING
+        only = replace(make, usage=("digital_signature",), extended_usage=usage, extended_usage_critical=True)
+        return self.intermediate.issue(_organisation_name("Prove tidsstempel", None), only)
+
 
 def self_signed(subject: x509.Name, make: Make = SOUND) -> Credential:
     """Make a certificate that signs itself."""
@@ -219,7 +227,7 @@ def _certificate(subject: x509.Name, key: PrivateKey, make: Make, issuer: Creden
 def _optional_extensions(make: Make) -> list[tuple[x509.ExtensionType, bool]]:
     found: list[tuple[x509.ExtensionType, bool]] = []
     if make.extended_usage:
-        found.append((x509.ExtendedKeyUsage(make.extended_usage), False))
+        found.append((x509.ExtendedKeyUsage(make.extended_usage), make.extended_usage_critical))
     if make.names:
         found.append((x509.SubjectAlternativeName([_general_name(name) for name in make.names]), False))
     if make.crl_url:
