@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -21,6 +22,9 @@ def _named(person: str) -> str:
     """Whoever decides has an id that the journal can hold. Raises MalformedRequestError."""
     if person != person.strip() or not 0 < len(person) <= limits.PERSON_CHARS_MAX or not person.isprintable():
         detail = f"--person is a user id of at most {limits.PERSON_CHARS_MAX} characters, without blanks around it"
+        raise MalformedRequestError(detail)
+    if re.fullmatch(r"[0-9]{11}", person):
+        detail = "--person is a user id: the journal is kept for ever and holds no identity number"
         raise MalformedRequestError(detail)
     return person
 

@@ -23,6 +23,7 @@ from gateway.pipeline.notes import Note, keep
 from gateway.store import alarms, journal, messages, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import add_row, locked_state
+from gateway.store.entry_fields import document_name
 from gateway.store.tables import confirmation, message_state
 
 
@@ -67,8 +68,11 @@ def _confirm(
     if not _matches(env, conn, row, readback):
         return _mismatch(env, conn, client, row, state.readback_failures + 1, now)
     key = env.vault.unlock(row.tenant, message_id, payloads.find_key(conn, message_id))
-    digests = {f"document:{name}": bytes.fromhex(digest) for name, digest in readback.documents}
-    commit = {name: journal.commitment(key.salt, digest) for name, digest in digests.items()}
+    digests = {name: bytes.fromhex(digest) for name, digest in readback.documents}
+    commit = {
+        document_name(number): journal.commitment(key.salt, digests[document.name])
+        for number, document in enumerate(messages.documents(conn, message_id), start=1)
+    }
     commit["reference"] = journal.commitment(key.salt, hashlib.sha256(readback.reference.encode()).digest())
     happening = unit_of_work.Happening(Event.READ_BACK_RIGHT, client.id, now, commit=commit)
     moved = unit_of_work.move(conn, message_id, happening)

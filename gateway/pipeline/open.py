@@ -30,6 +30,7 @@ from gateway.pipeline.vault import MessageKey, SealedRecord
 from gateway.store import dedupe, journal, messages, outbox, payloads, unit_of_work
 from gateway.store.database import locked_state
 from gateway.store.dedupe import KeyKind
+from gateway.store.entry_fields import document_name
 from gateway.store.outbox import Item
 from gateway.store.payloads import StoredRecord
 from gateway.store.tables import message
@@ -204,7 +205,10 @@ def _commit(env: Environment, conn: Connection, item: Item, row: Row[Any], key: 
         return "overtaken"
     _write_findings(env, conn, row, opened, at)
     event, refs, linked = _judge_duplicate(env, conn, row, opened)
-    commit = {f"document:{name}": journal.commitment(key.salt, rec.digest) for name, _, rec in opened.documents}
+    commit = {
+        document_name(number): journal.commitment(key.salt, record.digest)
+        for number, (_, _, record) in enumerate(opened.documents, start=1)
+    }
     refs = {**refs, "documents": len(opened.documents), "warnings": len(opened.warnings)}
     cause = opened.cause or (event.value if event is not Event.OPENED else None)
     unit_of_work.move(conn, row.id, unit_of_work.Happening(event, "gateway", at, cause, refs, commit))

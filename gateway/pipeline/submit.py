@@ -26,6 +26,7 @@ from gateway.pipeline.validate import read_json
 from gateway.pipeline.vault import MessageKey, SealedRecord, Sealing
 from gateway.spi import Part, Stream
 from gateway.store import idempotency, journal, messages, payloads, unit_of_work
+from gateway.store.entry_fields import document_name
 from gateway.store.payloads import WrappedKey
 
 ANY_DOCUMENT = "*"
@@ -223,7 +224,10 @@ def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
         "documents": len(sent.documents),
         "size": sum(record.size for record in records),
     }
-    commit = {record.purpose: journal.commitment(sent.key.salt, record.digest) for record in records}
+    commit = {MELDING: journal.commitment(sent.key.salt, sent.envelope.digest)} | {
+        document_name(number): journal.commitment(sent.key.salt, record.digest)
+        for number, (_, record) in enumerate(sent.documents, start=1)
+    }
     entry = journal.Entry(
         journal.SUBMITTED, tenant, sent.at, sent.client.id, message_id=message_id, refs=refs, commit=commit
     )

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, func, select, text
 
 from gateway.domain.lifecycle import Event
 from gateway.limits import SEQUENCER_ROWS_MAX
+from gateway.store import entry_fields
 from gateway.store.database import add_row
 from gateway.store.tables import journal, leaf, leaf_pending, log_state
 
@@ -100,6 +101,9 @@ def write(conn: Connection, entry: Entry) -> int:
         "refs": dict(entry.refs),
         "commit": dict(entry.commit),
     }
+    if faults := entry_fields.unpublished(body):
+        message = f"{entry.event}: not as the published list has it: {', '.join(faults)}"
+        raise ValueError(message)
     values = {
         "tenant": entry.tenant,
         "message_id": entry.message_id,
