@@ -75,6 +75,9 @@ def _decide(env: Environment, conn: Connection, message_id: str, decision: Decis
         if unparked:
             return _unparked(env, conn, state, decision, now)
         return _late(conn, state.tenant, message_id, state.state, event, decision, now)
+    if event is Event.PERSON_ACCEPTED and not messages.documents(conn, message_id):
+        detail = "nothing of it could be read yet, so there is nothing to offer; release it, or confirm it by hand"
+        raise ConflictError(detail)
     key = env.vault.unlock(state.tenant, message_id, payloads.find_key(conn, message_id))
     commit = keep(conn, key, Note(now, decision.person, event, decision.reason))
     if decision.reference:
