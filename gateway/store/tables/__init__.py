@@ -7,7 +7,7 @@ Times are UTC microseconds since 1970 as integers: equal on both stores and free
 from gateway.store.tables.clients import client, client_password, client_tenant, idempotency, tenant_key, webhook
 from gateway.store.tables.columns import metadata
 from gateway.store.tables.course import case_event, clock, clock_fact, confirmation, history, note, receipt
-from gateway.store.tables.evidence import alarm, journal, leaf, leaf_pending, log_state
+from gateway.store.tables.evidence import alarm, head, journal, leaf, leaf_pending, log_state, time_stamp, tree_node
 from gateway.store.tables.messages import (
     dedupe,
     document,
@@ -35,6 +35,7 @@ __all__ = [
     "dedupe",
     "document",
     "duplicate",
+    "head",
     "header",
     "history",
     "idempotency",
@@ -56,6 +57,8 @@ __all__ = [
     "signer",
     "taking",
     "tenant_key",
+    "time_stamp",
+    "tree_node",
     "warning",
     "webhook",
 ]

@@ -33,6 +33,34 @@ leaf = Table(
     Index("ix_leaf_tenant", "tenant", "index"),
 )
 
+tree_node = Table(
+    "tree_node",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
+    Column("index", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
+    evidence("tenant", String(7), server_default="*"),
+    evidence("hash", LargeBinary),  # the root over 256 ** level leaves
+)
+
+head = Table(
+    "head",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
+    evidence("tenant", String(7), server_default="*"),
+    evidence("root", LargeBinary),
+    evidence("note", Text),  # signed, as it was published
+    evidence("at", BigInteger),
+)
+
+time_stamp = Table(
+    "time_stamp",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
+    evidence("tenant", String(7), server_default="*"),
+    evidence("response", LargeBinary),  # RFC 3161, over the head of this size
+    evidence("at", BigInteger),
+)
+
 log_state = Table(
     "log_state",
     metadata,
