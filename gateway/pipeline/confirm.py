@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from gateway import limits
 from gateway.crashpoints import Point
@@ -22,7 +22,7 @@ from gateway.pipeline.hand_over import NO_SUCH, NOT_OFFERED, CaseSystemClient, n
 from gateway.pipeline.notes import Note, keep
 from gateway.store import alarms, journal, messages, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import add_row, locked_state
+from gateway.store.database import add_row, locked_state, row_by
 from gateway.store.entry_fields import document_name
 from gateway.store.tables import confirmation, message_state
 
@@ -58,7 +58,7 @@ def _confirm(
         raise UnknownResourceError(NO_SUCH)
     reference_mac = env.vault.mac(row.tenant, "reference", readback.reference.encode())
     documents_mac = env.vault.mac(row.tenant, "readback", json.dumps(sorted(readback.documents)).encode())
-    earlier = conn.execute(select(confirmation).where(confirmation.c.message_id == message_id)).one_or_none()
+    earlier = row_by(conn, confirmation, message_id=message_id)
     if earlier is not None:
         if (earlier.reference_mac, earlier.documents_mac) == (reference_mac, documents_mac):
             return int(earlier.at)
@@ -75,7 +75,7 @@ def _confirm(
     }
     commit["reference"] = journal.commitment(key.salt, hashlib.sha256(readback.reference.encode()).digest())
     happening = unit_of_work.Happening(Event.READ_BACK_RIGHT, client.id, now, commit=commit)
-    moved = unit_of_work.move(conn, message_id, happening)
+    moved = unit_of_work.move_locked(conn, state, happening)
     add_row(
         conn,
         confirmation,

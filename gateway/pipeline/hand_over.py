@@ -6,9 +6,10 @@ unknown ids answer alike. No digest of a document leaves before confirmation: re
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, func, select
 
 from gateway import limits
 from gateway.crashpoints import Point
@@ -19,7 +20,7 @@ from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.texts import WARNINGS
 from gateway.store import journal, messages, payloads, unit_of_work
-from gateway.store.database import now_us
+from gateway.store.database import now_us, row_by
 from gateway.store.tables import document, message, message_state
 
 _MICRO: Final = 1_000_000
@@ -85,12 +86,12 @@ async def waiting(
             query = query.where(message_state.c.claim_client == client.id)
         if types:
             query = query.where(message.c.type.in_(list(types)))
-        return [_summary(env, conn, row) for row in conn.execute(query)]
+        return [_summary(env, conn, row, messages.warnings(conn, row.id)) for row in conn.execute(query)]
 
     return await env.store.read(work)
 
 
-def _summary(env: Environment, conn: Connection, row: Row[Any]) -> dict[str, Any]:
+def _summary(env: Environment, conn: Connection, row: Row[Any], warnings: Sequence[Row[Any]]) -> dict[str, Any]:
     return {
         "id": row.id,
         "type": row.type,
@@ -99,7 +100,7 @@ def _summary(env: Environment, conn: Connection, row: Row[Any]) -> dict[str, Any
         "senderOrganisation": row.sender_organisation,
         "claimUntil": journal.rfc3339(row.claim_until) if row.claim_until else None,
         "clocks": _clocks(env, conn, row.id),
-        "warnings": [{"code": w.code} for w in messages.warnings(conn, row.id)],
+        "warnings": [{"code": w.code} for w in warnings],
     }
 
 
@@ -128,13 +129,12 @@ async def head(env: Environment, client: CaseSystemClient, message_id: str) -> d
     def work(conn: Connection) -> dict[str, Any]:
         row = visible(conn, client, message_id)
         note(env, conn, client, row, journal.SHOWN, {})
-        signer = messages.signer_of(conn, message_id)
+        signer, warnings = messages.signer_of(conn, message_id), messages.warnings(conn, message_id)
         return {
-            **_summary(env, conn, row),
+            **_summary(env, conn, row, warnings),
             "tenant": row.tenant,
             "warnings": [
-                {"code": w.code, "detail": w.detail or None, "text": WARNINGS.get(w.code, w.code)}
-                for w in messages.warnings(conn, message_id)
+                {"code": w.code, "detail": w.detail or None, "text": WARNINGS.get(w.code, w.code)} for w in warnings
             ],
             "documents": [
                 {"name": d.name, "mediaType": d.media_type, "size": d.size}
@@ -158,9 +158,7 @@ async def fetch(env: Environment, client: CaseSystemClient, message_id: str, nam
 
     def work(conn: Connection) -> tuple[Row[Any], Row[Any], Any, Any]:
         row = visible(conn, client, message_id)
-        found = conn.execute(
-            select(document).where(document.c.message_id == message_id, document.c.name == name)
-        ).one_or_none()
+        found = row_by(conn, document, message_id=message_id, name=name)
         if found is None:
             raise UnknownResourceError(NO_SUCH)
         note(env, conn, client, row, journal.DOCUMENT_SHOWN, {"document": found.id})
@@ -201,35 +199,39 @@ async def claim(
 
     def work(conn: Connection) -> list[Claimed]:
         now = env.now()
-        held = select(func.count()).where(message_state.c.claim_client == client.id)
-        room = env.settings.case_system.claims_max - conn.execute(held).scalar_one()
-        query = (
-            select(message_state.c.message_id)
-            .where(
-                message_state.c.tenant.in_(client.tenants),
-                message_state.c.state == State.READY.value,
-                message_state.c.direction == Direction.IN.value,
-            )
-            .order_by(message_state.c.lane != Lane.CONCERN.value, message_state.c.message_id)
-            .limit(max(0, min(count, room)))
-            .with_for_update(skip_locked=True)
-        )
-        if types:
-            query = query.where(message_state.c.type.in_(list(types)))
-        ids = [row.message_id for row in conn.execute(query)]
-        return [_offer(conn, client, message_id, now, lease_s) for message_id in ids]
+        room = env.settings.case_system.claims_max - conn.execute(_CLAIMS, {"client": client.id}).scalar_one()
+        wanted = {"tenants": client.tenants, "types": list(types), "limit": max(0, min(count, room))}
+        found = conn.execute(_offered(some_types=bool(types)), wanted).all()
+        return [_offer(conn, client, row, now, lease_s) for row in found]
 
     return await env.store.write(work, Point.OFFER, Lane.CONCERN)
 
 
-def _offer(conn: Connection, client: CaseSystemClient, message_id: str, now: int, lease_s: int) -> Claimed:
-    until = now_us(conn) + lease_s * _MICRO  # the store's clock, by which it lapses
-    unit_of_work.move(conn, message_id, unit_of_work.Happening(Event.CLAIMED, client.id, now))
-    conn.execute(
-        message_state.update()
-        .where(message_state.c.message_id == message_id)
-        .values(claim_client=client.id, claim_until=until)
+_CLAIMS: Final = select(func.count()).where(
+    message_state.c.claim_client == bindparam("client"), message_state.c.claim_until.is_not(None)
+)
+
+
+@cache
+def _offered(*, some_types: bool) -> Select[Any]:
+    """State rows of waiting messages, concern reports first; locked, and passing over those that others lock."""
+    query = (
+        select(message_state)
+        .where(
+            message_state.c.tenant.in_(bindparam("tenants", expanding=True)),
+            message_state.c.state == State.READY.value,
+            message_state.c.direction == Direction.IN.value,
+        )
+        .order_by(message_state.c.lane != Lane.CONCERN.value, message_state.c.message_id)
+        .limit(bindparam("limit", type_=Integer))
+        .with_for_update(skip_locked=True)
     )
-    tenant = conn.execute(select(message.c.tenant).where(message.c.id == message_id)).scalar_one()
-    messages.add_history(conn, tenant, message_id, words.SENDT_FAGSYSTEM, now)
-    return Claimed(message_id, until)
+    return query.where(message_state.c.type.in_(bindparam("types", expanding=True))) if some_types else query
+
+
+def _offer(conn: Connection, client: CaseSystemClient, row: Row[Any], now: int, lease_s: int) -> Claimed:
+    until = now_us(conn) + lease_s * _MICRO  # the store's clock, by which it lapses
+    taken = unit_of_work.Claim(client.id, until)
+    unit_of_work.move_locked(conn, row, unit_of_work.Happening(Event.CLAIMED, client.id, now, claim=taken))
+    messages.add_history(conn, row.tenant, row.message_id, words.SENDT_FAGSYSTEM, now)
+    return Claimed(row.message_id, until)

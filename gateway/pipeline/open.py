@@ -33,7 +33,6 @@ from gateway.store.dedupe import KeyKind
 from gateway.store.entry_fields import document_name
 from gateway.store.outbox import Item
 from gateway.store.payloads import StoredRecord
-from gateway.store.tables import message
 
 REPORT_JSON: Final = "bekymringsmelding.json"
 REPORT_PDF: Final = "bekymringsmelding.pdf"
@@ -185,7 +184,7 @@ async def open_message(env: Environment, item: Item) -> str:
     """Perform the effect OPEN. Returns the outcome's code."""
 
     def load(conn: Connection) -> tuple[Row[Any], payloads.WrappedKey | None, dict[str, StoredRecord]]:
-        row = conn.execute(message.select().where(message.c.id == item.message_id)).one()
+        row = messages.get(conn, item.message_id)
         parts = payloads.all_of(conn, item.message_id, "part:")
         return row, payloads.find_key(conn, item.message_id), parts
 
@@ -203,6 +202,8 @@ def _commit(env: Environment, conn: Connection, item: Item, row: Row[Any], key: 
     if state is None or state.state != State.RECEIVED:
         outbox.finish(conn, item, "overtaken", at)
         return "overtaken"
+    if state.generation > 1:
+        _forget_findings(conn, row.id)
     _write_findings(env, conn, row, opened, at)
     event, refs, linked = _judge_duplicate(env, conn, row, opened)
     commit = {
@@ -211,19 +212,24 @@ def _commit(env: Environment, conn: Connection, item: Item, row: Row[Any], key: 
     }
     refs = {**refs, "documents": len(opened.documents), "warnings": len(opened.warnings)}
     cause = opened.cause or (event.value if event is not Event.OPENED else None)
-    unit_of_work.move(conn, row.id, unit_of_work.Happening(event, "gateway", at, cause, refs, commit))
+    unit_of_work.move_locked(conn, state, unit_of_work.Happening(event, "gateway", at, cause, refs, commit))
     if linked is not None:
         _link(conn, row, linked)
     outbox.finish(conn, item, event.value, at)
     return event.value
 
 
+def _forget_findings(conn: Connection, message_id: str) -> None:
+    """Somebody let it be opened again: what an earlier opening found is found anew."""
+    payloads.forget(conn, message_id, "document:")
+    messages.forget_findings(conn, message_id)
+
+
 def _write_findings(env: Environment, conn: Connection, row: Row[Any], opened: Opened, at: int) -> None:
     for _, _, record in opened.documents:
-        payloads.replace(conn, row.tenant, row.id, record.purpose, record.stored)
-    messages.replace_documents(
+        payloads.insert(conn, row.tenant, row.id, record.purpose, record.stored)
+    messages.add_documents(
         conn,
-        row.id,
         [
             {
                 "tenant": row.tenant,
@@ -237,9 +243,10 @@ def _write_findings(env: Environment, conn: Connection, row: Row[Any], opened: O
             for name, media_type, record in opened.documents
         ],
     )
-    messages.replace_warnings(conn, row.tenant, row.id, opened.warnings)
-    messages.replace_signer(conn, row.tenant, row.id, opened.signer)
-    messages.replace_facts(conn, row.tenant, row.id, opened.facts)
+    messages.add_warnings(conn, row.tenant, row.id, opened.warnings)
+    if opened.signer is not None:
+        messages.add_signer(conn, row.tenant, row.id, opened.signer)
+    messages.add_facts(conn, row.tenant, row.id, opened.facts)
     readings = env.clocks(env.types.type(row.type), opened.facts)
     messages.replace_clocks(conn, row.tenant, row.id, readings, at)
 

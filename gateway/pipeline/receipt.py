@@ -6,7 +6,7 @@ the message. Safe to repeat: rows are unique and the state table lets a receipt 
 
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
 from gateway.domain import history as words
@@ -16,7 +16,6 @@ from gateway.pipeline.environment import Environment
 from gateway.store import messages, outbox, unit_of_work
 from gateway.store.database import locked_state
 from gateway.store.outbox import Item
-from gateway.store.tables import message
 
 _OWED: Final = {
     Effect.RECEIPT_POSITIVE: frozenset({State.CONFIRMED, State.DUPLICATE}),
@@ -37,7 +36,7 @@ def _write(env: Environment, conn: Connection, item: Item) -> str:
     if state.state not in _OWED[item.effect]:
         outbox.finish(conn, item, "overtaken", now)
         return "overtaken"
-    row = conn.execute(select(message).where(message.c.id == item.message_id)).one()
+    row = messages.get(conn, item.message_id)
     if item.effect is Effect.RECEIPT_POSITIVE:
         messages.add_history(conn, row.tenant, row.id, words.SENDT_FAGSYSTEM, now)
         messages.add_history(conn, row.tenant, row.id, words.LEVERT, now)
@@ -45,7 +44,9 @@ def _write(env: Environment, conn: Connection, item: Item) -> str:
     else:
         messages.add_history(conn, row.tenant, row.id, words.AVVIST_FAGSYSTEM, now)
         value = "refused"
-    moved = unit_of_work.move(conn, row.id, unit_of_work.Happening(Event.RECEIPT_SENT, "gateway", now, cause=value))
+    moved = unit_of_work.move_locked(
+        conn, state, unit_of_work.Happening(Event.RECEIPT_SENT, "gateway", now, cause=value)
+    )
     messages.add_receipt(conn, row.tenant, row.id, "application", value, now, moved.journal_id)
     outbox.finish(conn, item, value, now)
     return value

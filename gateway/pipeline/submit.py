@@ -218,7 +218,7 @@ def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
     records = [sent.envelope, *(record for _, record in sent.documents)]
     for record in records:
         payloads.insert(conn, tenant, message_id, record.purpose, record.stored)
-    messages.replace_documents(conn, message_id, [_document(env, sent, *pair) for pair in sent.documents])
+    messages.add_documents(conn, [_document(env, sent, *pair) for pair in sent.documents])
     refs: dict[str, str | int] = {
         "type": sent.kind.key,
         "documents": len(sent.documents),

@@ -37,7 +37,7 @@ async def run_road(env: Environment, incarnation: Incarnation, adapter: str, sto
     """
     running: set[asyncio.Task[None]] = set()
     while not stop.is_set():
-        signal = env.store.watch()
+        signal = env.store.watch(adapter)
         items = await _claim(env, incarnation, adapter)
         incarnation.working.update(item.id for item in items)
         running |= {asyncio.create_task(_perform(env, incarnation, item)) for item in items}
@@ -52,7 +52,7 @@ async def run_road(env: Environment, incarnation: Incarnation, adapter: str, sto
 
 
 async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> list[Item]:
-    """As much as the window has room for, concern reports first. Looks before it claims: every commit wakes others."""
+    """As much as the window has room for, concern reports first. Looks before it claims: that takes no lock."""
     owner, lease_s = incarnation.id, env.settings.engine.lease_s
 
     def work(conn: Connection) -> list[Item]:

@@ -54,7 +54,7 @@ class Incarnation:
 async def run_worker(env: Environment, incarnation: Incarnation, lane: Lane, stop: asyncio.Event) -> None:
     """Work through one lane until told to stop; what is begun is finished."""
     while not stop.is_set():
-        signal = env.store.watch()
+        signal = env.store.watch(lane)
         if not await _turn(env, incarnation, [lane], suspects=False):
             await _wait(signal, stop, env.settings.engine.poll_busy_s)
 
@@ -62,7 +62,7 @@ async def run_worker(env: Environment, incarnation: Incarnation, lane: Lane, sto
 async def watch_suspects(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
     """Run what was in work when some other process died, as soon as it is free, until told to stop."""
     while not stop.is_set():
-        signal = env.store.watch()
+        signal = env.store.watch(outbox.SUSPECTS)
         await run_suspects(env, incarnation)
         await _wait(signal, stop, env.settings.engine.poll_busy_s)
 
@@ -97,7 +97,7 @@ async def _turn(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane
 
 
 async def _due(env: Environment, lanes: Sequence[Lane], *, suspects: bool) -> bool:
-    """Look before claiming: a claim is a commit, and every commit wakes those who look."""
+    """Look before claiming: several are woken for the same work, and a claim is a turn of the one writer."""
     names, closed = [lane.value for lane in lanes], _closed(env, suspects=suspects)
     return await env.store.read(lambda conn: outbox.due(conn, lanes=names, suspects=suspects, closed_partners=closed))
 

@@ -5,9 +5,9 @@ An alarm's code is the file name of its runbook in ``docs/operations``; its subj
 
 from collections.abc import Collection
 from enum import StrEnum, unique
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from gateway.store import journal
 from gateway.store.database import add_row
@@ -40,6 +40,20 @@ class AlarmCode(StrEnum):
     STATE_REPAIRED = "state-repaired"
 
 
+_OPEN: Final = select(alarm.c.code).where(
+    alarm.c.code.in_(bindparam("codes", expanding=True)),
+    alarm.c.subject == bindparam("subject"),
+    alarm.c.closed_at.is_(None),
+)
+_CLOSE: Final = (
+    alarm.update()
+    .where(
+        alarm.c.code == bindparam("of_code"), alarm.c.subject == bindparam("of_subject"), alarm.c.closed_at.is_(None)
+    )
+    .returning(alarm.c.id, alarm.c.tenant)
+)
+
+
 def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: int, level: int = 1) -> bool:
     """Open an alarm, or raise the level of the open one. Returns whether anything changed."""
     open_row = conn.execute(
@@ -64,12 +78,8 @@ def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: in
 
 def close(conn: Connection, *, code: AlarmCode, subject: str, at: int, actor: str) -> bool:
     """Close the open alarm of this code and subject, if there is one."""
-    row = conn.execute(
-        alarm.update()
-        .where(alarm.c.code == code, alarm.c.subject == subject, alarm.c.closed_at.is_(None))
-        .values(closed_at=at, closed_by=actor)
-        .returning(alarm.c.id, alarm.c.tenant)
-    ).one_or_none()
+    values = {"of_code": code.value, "of_subject": subject, "closed_at": at, "closed_by": actor}
+    row = conn.execute(_CLOSE, values).one_or_none()
     if row is None:
         return False
     entry = journal.Entry(journal.ALARM_CLOSED, row.tenant, at, actor, code=code.value, refs={"alarm": row.id})
@@ -79,10 +89,8 @@ def close(conn: Connection, *, code: AlarmCode, subject: str, at: int, actor: st
 
 def close_all(conn: Connection, codes: Collection[AlarmCode], *, subject: str, at: int, actor: str) -> None:
     """Close those of these codes that are open for a subject. One look when none is, as is the rule."""
-    query = select(alarm.c.code).where(
-        alarm.c.subject == subject, alarm.c.code.in_([code.value for code in codes]), alarm.c.closed_at.is_(None)
-    )
-    for code in conn.execute(query).scalars().all():
+    found = conn.execute(_OPEN, {"codes": [code.value for code in codes], "subject": subject})
+    for code in found.scalars().all():
         close(conn, code=AlarmCode(code), subject=subject, at=at, actor=actor)
 
 

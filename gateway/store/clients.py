@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from gateway.store import journal
-from gateway.store.database import add_row
+from gateway.store.database import add_row, row_by, rows_by
 from gateway.store.tables import client, client_password, client_tenant
 
 
@@ -45,24 +45,23 @@ def revoke(conn: Connection, client_id: str, *, at: int, actor: str) -> bool:
 
 def find(conn: Connection, client_id: str) -> Row[Any] | None:
     """One client."""
-    return conn.execute(select(client).where(client.c.id == client_id)).one_or_none()
+    return row_by(conn, client, id=client_id)
 
 
 def find_by_certificate(conn: Connection, fingerprint: str) -> Row[Any] | None:
     """The client that registered this certificate."""
-    return conn.execute(select(client).where(client.c.certificate == fingerprint)).one_or_none()
+    return row_by(conn, client, certificate=fingerprint)
 
 
 def passwords(conn: Connection, client_id: str, now: int) -> list[tuple[bytes, bytes]]:
     """Salt and digest of each password that is valid now."""
-    rows = conn.execute(select(client_password).where(client_password.c.client_id == client_id))
+    rows = rows_by(conn, client_password, client_id=client_id)
     return [(row.salt, row.digest) for row in rows if row.valid_until is None or row.valid_until > now]
 
 
 def tenants(conn: Connection, client_id: str) -> list[str]:
     """Whose messages it may see."""
-    query = select(client_tenant.c.tenant).where(client_tenant.c.client_id == client_id)
-    return sorted(conn.execute(query.order_by(client_tenant.c.tenant)).scalars())
+    return sorted(row.tenant for row in rows_by(conn, client_tenant, client_id=client_id))
 
 
 def every(conn: Connection) -> list[Row[Any]]:

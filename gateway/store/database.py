@@ -6,11 +6,11 @@ decides and writes. It never sees a driver, never commits, and never waits for a
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Insert, Row, Select, Table, text
+from sqlalchemy import Connection, Delete, Insert, Row, Select, Table, Update, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.crashpoints import Point
@@ -20,6 +20,8 @@ from gateway.store import tables
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
+_WORK: Final = "work"
+_OF: Final = "of_"  # before the name of a bound value, where the column itself is set
 _INSERT: Final[dict[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -38,8 +40,8 @@ class Store(Protocol):
         """Run ``work`` in a read transaction."""
         ...
 
-    def watch(self) -> asyncio.Event:
-        """The event that the next commit sets. Take it before looking for work: then no wake-up falls between.
+    def watch(self, queue: str) -> asyncio.Event:
+        """The event that the next commit with work for this queue sets. Take it before looking: then none falls between.
 
         A hint, never the only trigger.
         """
@@ -50,14 +52,74 @@ class Store(Protocol):
         ...
 
 
-@cache
-def _insert(table: Table) -> Insert:
-    return table.insert()
+class Signals:
+    """Who waits for work, by queue."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    def watch(self, queue: str) -> asyncio.Event:
+        """See ``Store.watch``."""
+        return self._events.setdefault(queue, asyncio.Event())
+
+    def announce(self, queues: Iterable[str]) -> None:
+        """Wake who waits for one of these."""
+        for queue in queues:
+            if event := self._events.pop(queue, None):
+                event.set()
+
+    def announce_all(self) -> None:
+        """Wake everybody: another process committed, and its hint does not say for whom."""
+        self.announce(list(self._events))
+
+
+def note_work(conn: Connection, queue: str) -> None:
+    """Let this transaction's commit wake who waits for the queue. A unit that is undone may wake them for nothing."""
+    conn.info.setdefault(_WORK, set()).add(queue)
+
+
+def noted_work(conn: Connection) -> frozenset[str]:
+    """The queues that were noted since the last time; for the store, at its commit."""
+    return frozenset(conn.info.pop(_WORK, ()))
+
+
+# Statements are built once for each table and set of columns: building one anew costs several times what running it does.
 
 
 def add_row(conn: Connection, table: Table, **values: Any) -> None:
-    """Insert one row. The statement is built once for each table: building it anew costs more than running it."""
+    """Insert one row."""
     conn.execute(_insert(table), values)
+
+
+def add_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert these rows, if any."""
+    if rows:
+        conn.execute(_insert(table), rows)
+
+
+def insert_new(conn: Connection, table: Table, values: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Insert a row unless one with these keys is there; whether it was. Two at once: the database decides, nobody fails."""
+    return conn.execute(_insert_new(conn.dialect.name, table, tuple(keys)), values).rowcount == 1
+
+
+def rows_by(conn: Connection, table: Table, **by: Any) -> Sequence[Row[Any]]:
+    """The rows whose columns have these values, in the order of the table's primary key."""
+    return conn.execute(_select(table, tuple(by)), by).all()
+
+
+def row_by(conn: Connection, table: Table, **by: Any) -> Row[Any] | None:
+    """The one row whose columns have these values, if there is one."""
+    return conn.execute(_select(table, tuple(by)), by).one_or_none()
+
+
+def change_rows(conn: Connection, table: Table, by: Mapping[str, Any], **values: Any) -> None:
+    """Set columns of the rows that ``by`` names."""
+    conn.execute(_update(table, tuple(by)), values | {_OF + name: value for name, value in by.items()})
+
+
+def remove_rows(conn: Connection, table: Table, **by: Any) -> None:
+    """Delete the rows whose columns have these values."""
+    conn.execute(_delete(table, tuple(by)), by)
 
 
 def locked_state(conn: Connection, message_id: str) -> Row[Any] | None:
@@ -65,19 +127,41 @@ def locked_state(conn: Connection, message_id: str) -> Row[Any] | None:
 
     SQLite has one writer and SQLAlchemy leaves FOR UPDATE out there.
     """
-    query: Select[Any] = tables.message_state.select().where(tables.message_state.c.message_id == message_id)
-    return conn.execute(query.with_for_update()).one_or_none()
+    return conn.execute(_LOCKED_STATE, {"message_id": message_id}).one_or_none()
 
 
 def now_us(conn: Connection) -> int:
     """The one clock of leases and ``run_at``: the database's own on PostgreSQL, this machine's on SQLite."""
     if conn.dialect.name == "postgresql":
-        query = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-        return int(conn.execute(query).scalar_one())
+        return int(conn.execute(_NOW).scalar_one())
     return time.time_ns() // 1000
 
 
-def insert_new(conn: Connection, table: Table, values: Mapping[str, Any], keys: Sequence[str]) -> None:
-    """Insert a row unless one with these keys is there. Two at once: the database decides, and nobody fails."""
-    insert = _INSERT[conn.dialect.name](table).values(**values)
-    conn.execute(insert.on_conflict_do_nothing(index_elements=list(keys)))
+@cache
+def _insert(table: Table) -> Insert:
+    return table.insert().inline()  # the new row's id is not asked for
+
+
+@cache
+def _insert_new(dialect: str, table: Table, keys: tuple[str, ...]) -> Insert:
+    insert: Insert = _INSERT[dialect](table).inline().on_conflict_do_nothing(index_elements=list(keys))
+    return insert.execution_options(preserve_rowcount=True)
+
+
+@cache
+def _select(table: Table, by: tuple[str, ...]) -> Select[Any]:
+    return table.select().where(*(table.c[name] == bindparam(name) for name in by)).order_by(*table.primary_key)
+
+
+@cache
+def _update(table: Table, by: tuple[str, ...]) -> Update:
+    return table.update().where(*(table.c[name] == bindparam(_OF + name) for name in by))
+
+
+@cache
+def _delete(table: Table, by: tuple[str, ...]) -> Delete:
+    return table.delete().where(*(table.c[name] == bindparam(name) for name in by))
+
+
+_LOCKED_STATE: Final = _select(tables.message_state, ("message_id",)).with_for_update()
+_NOW: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")

@@ -5,9 +5,9 @@ Nothing can be guessed from a key after its message is shredded, and a key never
 
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from gateway.store.database import add_row, insert_new
+from gateway.store.database import add_row, insert_new, row_by, rows_by
 from gateway.store.tables import dedupe, duplicate
 
 
@@ -24,17 +24,15 @@ class KeyKind(StrEnum):
 def claim(conn: Connection, tenant: str, kind: KeyKind, key: str, message_id: str) -> str:
     """Take the key for this message, or say whose it is already. Two at once: the database decides."""
     values = {"tenant": tenant, "kind": kind.value, "key": key, "message_id": message_id}
-    insert_new(conn, dedupe, values, ["tenant", "kind", "key"])
-    owner = find(conn, tenant, kind, key)
-    return owner or message_id
+    if insert_new(conn, dedupe, values, ["tenant", "kind", "key"]):
+        return message_id
+    return find(conn, tenant, kind, key) or message_id
 
 
 def find(conn: Connection, tenant: str, kind: KeyKind, key: str) -> str | None:
     """Whose key it is."""
-    query = select(dedupe.c.message_id).where(
-        dedupe.c.tenant == tenant, dedupe.c.kind == kind.value, dedupe.c.key == key
-    )
-    return conn.execute(query).scalar_one_or_none()
+    row = row_by(conn, dedupe, tenant=tenant, kind=kind.value, key=key)
+    return None if row is None else str(row.message_id)
 
 
 def link(conn: Connection, tenant: str, message_id: str, first_id: str) -> None:
@@ -44,11 +42,10 @@ def link(conn: Connection, tenant: str, message_id: str, first_id: str) -> None:
 
 def first_of(conn: Connection, message_id: str) -> str:
     """The first of a line of duplicates: links never point at a duplicate."""
-    query = select(duplicate.c.first_id).where(duplicate.c.message_id == message_id)
-    return conn.execute(query).scalar_one_or_none() or message_id
+    row = row_by(conn, duplicate, message_id=message_id)
+    return message_id if row is None else str(row.first_id)
 
 
 def duplicates_of(conn: Connection, first_id: str) -> list[str]:
     """Every duplicate of a message."""
-    query = select(duplicate.c.message_id).where(duplicate.c.first_id == first_id).order_by(duplicate.c.message_id)
-    return [row.message_id for row in conn.execute(query)]
+    return [row.message_id for row in rows_by(conn, duplicate, first_id=first_id)]

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, func, select, text
 from gateway.domain.lifecycle import Event
 from gateway.limits import SEQUENCER_ROWS_MAX
 from gateway.store import entry_fields
-from gateway.store.database import add_row
+from gateway.store.database import add_row, add_rows, rows_by
 from gateway.store.tables import journal, leaf, leaf_pending, log_state
 
 ENTRY_VERSION: Final = 1
@@ -117,6 +117,12 @@ def write(conn: Connection, entry: Entry) -> int:
 
 
 _APPEND: Final = journal.insert().returning(journal.c.id)
+_PENDING: Final = (
+    select(journal.c.id, journal.c.tenant, journal.c.entry)
+    .join(leaf_pending, leaf_pending.c.journal_id == journal.c.id)
+    .order_by(journal.c.id)
+    .limit(SEQUENCER_ROWS_MAX)
+)
 
 
 def leaf_hash(entry: str) -> bytes:
@@ -134,22 +140,15 @@ def number_pending(conn: Connection) -> int:
         taken = conn.execute(select(func.pg_try_advisory_xact_lock(_SEQUENCER_LOCK))).scalar_one()
         if not taken:
             return 0
-    pending = conn.execute(
-        select(journal.c.id, journal.c.tenant, journal.c.entry)
-        .join(leaf_pending, leaf_pending.c.journal_id == journal.c.id)
-        .order_by(journal.c.id)
-        .limit(SEQUENCER_ROWS_MAX)
-    ).all()
+    pending = conn.execute(_PENDING).all()
     if not pending:
         return 0
     size = conn.execute(select(log_state.c.size).where(log_state.c.id == 1)).scalar_one()
-    conn.execute(
-        leaf.insert(),
-        [
-            {"index": size + step, "tenant": row.tenant, "journal_id": row.id, "hash": leaf_hash(row.entry)}
-            for step, row in enumerate(pending)
-        ],
-    )
+    leaves = [
+        {"index": size + step, "tenant": row.tenant, "journal_id": row.id, "hash": leaf_hash(row.entry)}
+        for step, row in enumerate(pending)
+    ]
+    add_rows(conn, leaf, leaves)
     conn.execute(leaf_pending.delete().where(leaf_pending.c.journal_id.in_([row.id for row in pending])))
     moved = conn.execute(
         log_state.update().where(log_state.c.id == 1, log_state.c.size == size).values(size=size + len(pending))
@@ -162,8 +161,7 @@ def number_pending(conn: Connection) -> int:
 
 def of_message(conn: Connection, message_id: str) -> list[Row[Any]]:
     """Every entry of a message, oldest first."""
-    query = select(journal).where(journal.c.message_id == message_id).order_by(journal.c.id)
-    return list(conn.execute(query))
+    return list(rows_by(conn, journal, message_id=message_id))
 
 
 def feed(conn: Connection, tenants: list[str], after: int, limit: int) -> list[Row[Any]]:

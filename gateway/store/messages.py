@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from gateway.domain.deadlines import ClockFacts, ClockReading, event_names
-from gateway.store.database import add_row
+from gateway.store.database import add_row, add_rows, insert_new, remove_rows, row_by, rows_by
 from gateway.store.tables import (
     case_event,
     clock,
@@ -38,37 +38,42 @@ def micros(at: datetime) -> int:
 
 def find(conn: Connection, message_id: str, tenants: Sequence[str]) -> Row[Any] | None:
     """A message with its state, if it is of one of these tenants."""
-    query = (
-        select(
-            message,
-            message_state.c.state,
-            message_state.c.since,
-            message_state.c.claim_client,
-            message_state.c.claim_until,
-        )
-        .join(message_state, message_state.c.message_id == message.c.id)
-        .where(message.c.id == message_id, message.c.tenant.in_(list(tenants)))
+    return conn.execute(_FIND, {"message_id": message_id, "tenants": list(tenants)}).one_or_none()
+
+
+_FIND: Final = (
+    select(
+        message,
+        message_state.c.state,
+        message_state.c.since,
+        message_state.c.claim_client,
+        message_state.c.claim_until,
     )
-    return conn.execute(query).one_or_none()
+    .join(message_state, message_state.c.message_id == message.c.id)
+    .where(message.c.id == bindparam("message_id"), message.c.tenant.in_(bindparam("tenants", expanding=True)))
+)
+
+
+def get(conn: Connection, message_id: str) -> Row[Any]:
+    """A message that is surely there: one of ours has its state or owes it something."""
+    return rows_by(conn, message, id=message_id)[0]
 
 
 def add_headers(conn: Connection, tenant: str, message_id: str, found: Mapping[str, str]) -> None:
     """Keep what the road said beside the parts."""
-    for name, value in found.items():
-        add_row(conn, header, tenant=tenant, message_id=message_id, name=name[:128], value=value[:512])
+    of = {"tenant": tenant, "message_id": message_id}
+    add_rows(conn, header, [{**of, "name": name[:128], "value": value[:512]} for name, value in found.items()])
 
 
 def headers(conn: Connection, message_id: str) -> dict[str, str]:
     """What the road said beside the parts."""
-    rows = conn.execute(select(header.c.name, header.c.value).where(header.c.message_id == message_id))
-    return {row.name: row.value for row in rows}
+    return {row.name: row.value for row in rows_by(conn, header, message_id=message_id)}
 
 
 def add_history(conn: Connection, tenant: str, message_id: str, status: str, at: int) -> None:
     """Append a status for the sender; each status comes once."""
-    seen = and_(history.c.tenant == tenant, history.c.message_id == message_id, history.c.status == status)
-    if conn.execute(select(history.c.id).where(seen)).first() is None:
-        add_row(conn, history, tenant=tenant, message_id=message_id, status=status, at=at)
+    values = {"tenant": tenant, "message_id": message_id, "status": status, "at": at}
+    insert_new(conn, history, values, ["message_id", "tenant", "status"])
 
 
 def history_for(conn: Connection, message_id: str, sender: str) -> list[Row[Any]]:
@@ -86,66 +91,64 @@ def add_receipt(
     conn: Connection, tenant: str, message_id: str, kind: str, value: str, at: int, journal_id: int
 ) -> None:
     """One tick of a message: transport, application or case system. Each comes once."""
-    seen = and_(receipt.c.tenant == tenant, receipt.c.message_id == message_id, receipt.c.kind == kind)
-    if conn.execute(select(receipt.c.id).where(seen)).first() is None:
-        values = {"tenant": tenant, "message_id": message_id, "kind": kind, "value": value}
-        add_row(conn, receipt, **values, at=at, journal_id=journal_id)
+    values = {"tenant": tenant, "message_id": message_id, "kind": kind, "value": value}
+    insert_new(conn, receipt, values | {"at": at, "journal_id": journal_id}, ["message_id", "tenant", "kind"])
 
 
 def receipts(conn: Connection, message_id: str) -> list[Row[Any]]:
     """The ticks so far."""
-    return list(conn.execute(select(receipt).where(receipt.c.message_id == message_id).order_by(receipt.c.id)))
+    return list(rows_by(conn, receipt, message_id=message_id))
 
 
 def documents(conn: Connection, message_id: str) -> list[Row[Any]]:
     """The documents of a message, in order."""
-    return list(conn.execute(select(document).where(document.c.message_id == message_id).order_by(document.c.id)))
+    return list(rows_by(conn, document, message_id=message_id))
 
 
-def replace_documents(conn: Connection, message_id: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Set the documents that opening found; opening again finds them anew."""
-    conn.execute(document.delete().where(document.c.message_id == message_id))
-    if rows:
-        conn.execute(document.insert(), list(rows))
+def forget_findings(conn: Connection, message_id: str) -> None:
+    """Forget what an earlier opening found: opening again finds it anew."""
+    for table in (document, warning, signer, clock_fact):
+        remove_rows(conn, table, message_id=message_id)
+
+
+def add_documents(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep the documents that opening found."""
+    add_rows(conn, document, rows)
 
 
 def warnings(conn: Connection, message_id: str) -> list[Row[Any]]:
     """The warnings of a message, in order."""
-    return list(conn.execute(select(warning).where(warning.c.message_id == message_id).order_by(warning.c.id)))
+    return list(rows_by(conn, warning, message_id=message_id))
 
 
-def replace_warnings(conn: Connection, tenant: str, message_id: str, found: Sequence[tuple[str, str]]) -> None:
-    """Set the warnings that opening found, as (code, detail)."""
-    conn.execute(warning.delete().where(warning.c.message_id == message_id))
-    for code, detail in dict.fromkeys(found):
-        add_row(conn, warning, tenant=tenant, message_id=message_id, code=code, detail=detail[:256])
+def add_warnings(conn: Connection, tenant: str, message_id: str, found: Sequence[tuple[str, str]]) -> None:
+    """Keep the warnings that opening found, as (code, detail)."""
+    of = {"tenant": tenant, "message_id": message_id}
+    shown = dict.fromkeys((code, detail[:256]) for code, detail in found)
+    add_rows(conn, warning, [{**of, "code": code, "detail": detail} for code, detail in shown])
 
 
 def add_warning(conn: Connection, tenant: str, message_id: str, code: str, detail: str = "") -> None:
     """Add one warning, once."""
-    seen = and_(warning.c.message_id == message_id, warning.c.code == code, warning.c.detail == detail)
-    if conn.execute(select(warning.c.id).where(seen)).first() is None:
-        add_row(conn, warning, tenant=tenant, message_id=message_id, code=code, detail=detail)
+    values = {"tenant": tenant, "message_id": message_id, "code": code, "detail": detail}
+    insert_new(conn, warning, values, ["message_id", "tenant", "code", "detail"])
 
 
-def replace_signer(conn: Connection, tenant: str, message_id: str, found: dict[str, Any] | None) -> None:
-    """Set the signer as verified."""
-    conn.execute(signer.delete().where(signer.c.message_id == message_id))
-    if found is not None:
-        add_row(conn, signer, tenant=tenant, message_id=message_id, **found)
+def add_signer(conn: Connection, tenant: str, message_id: str, found: Mapping[str, Any]) -> None:
+    """Keep the signer as verified."""
+    add_row(conn, signer, tenant=tenant, message_id=message_id, **found)
 
 
 def signer_of(conn: Connection, message_id: str) -> Row[Any] | None:
     """The signer as verified."""
-    return conn.execute(select(signer).where(signer.c.message_id == message_id)).one_or_none()
+    return row_by(conn, signer, message_id=message_id)
 
 
 # --- clocks ---------------------------------------------------------------------------------------------------------
 
 
-def replace_facts(conn: Connection, tenant: str, message_id: str, facts: ClockFacts) -> None:
+def add_facts(conn: Connection, tenant: str, message_id: str, facts: ClockFacts) -> None:
     """Keep what opening found out for the clocks."""
-    conn.execute(clock_fact.delete().where(clock_fact.c.message_id == message_id))
     add_row(
         conn,
         clock_fact,
@@ -159,16 +162,15 @@ def replace_facts(conn: Connection, tenant: str, message_id: str, facts: ClockFa
 
 def facts(conn: Connection, message_id: str) -> ClockFacts | None:
     """What is known for the clocks, events included."""
-    row = conn.execute(select(clock_fact).where(clock_fact.c.message_id == message_id)).one_or_none()
-    arrived = conn.execute(select(message.c.arrived_at).where(message.c.id == message_id)).scalar_one_or_none()
-    if row is None or arrived is None:
+    row = conn.execute(_FACTS, {"message_id": message_id}).one_or_none()
+    if row is None:
         return None
     events: defaultdict[str, list[datetime]] = defaultdict(list)
-    for event in conn.execute(select(case_event).where(case_event.c.message_id == message_id)):
+    for event in rows_by(conn, case_event, message_id=message_id):
         for name in event_names(event.type, event.outcome):
             events[name].append(moment(event.at))
     return ClockFacts(
-        arrived_at=moment(arrived),
+        arrived_at=moment(row.arrived_at),
         sent_at=moment(row.sent_at) if row.sent_at is not None else None,
         reporter_public=bool(row.reporter_public),
         reporter_known=bool(row.reporter_known),
@@ -176,46 +178,52 @@ def facts(conn: Connection, message_id: str) -> ClockFacts | None:
     )
 
 
+_FACTS: Final = (
+    select(clock_fact, message.c.arrived_at)
+    .join(message, message.c.id == clock_fact.c.message_id)
+    .where(clock_fact.c.message_id == bindparam("message_id"))
+)
+
+
 def replace_clocks(conn: Connection, tenant: str, message_id: str, readings: Sequence[ClockReading], now: int) -> None:
     """Set the clocks as read; rings that lie behind us have rung."""
-    rung = {row.clock_id: row.rung for row in conn.execute(select(clock).where(clock.c.message_id == message_id))}
-    conn.execute(clock.delete().where(clock.c.message_id == message_id))
-    for reading in readings:
-        running = reading.stopped is None and reading.due is not None
-        ahead = [micros(ring) for ring in reading.rings if micros(ring) > now] if running else []
-        add_row(
-            conn,
-            clock,
-            tenant=tenant,
-            message_id=message_id,
-            clock_id=reading.id,
-            status=reading.status.value,
-            start=micros(reading.start) if reading.start else None,
-            due=micros(reading.due) if reading.due else None,
-            stopped=micros(reading.stopped) if reading.stopped else None,
-            next_ring=min(ahead, default=None),
-            rung=rung.get(reading.id, 0),
-        )
+    rung = {row.clock_id: row.rung for row in clocks(conn, message_id)}
+    if rung:
+        remove_rows(conn, clock, message_id=message_id)
+    of = {"tenant": tenant, "message_id": message_id}
+    add_rows(conn, clock, [of | _clock_row(reading, rung.get(reading.id, 0), now) for reading in readings])
+
+
+def _clock_row(reading: ClockReading, rung: int, now: int) -> dict[str, Any]:
+    running = reading.stopped is None and reading.due is not None
+    ahead = [at for at in map(micros, reading.rings) if at > now] if running else []
+    return {
+        "clock_id": reading.id,
+        "status": reading.status.value,
+        "start": micros(reading.start) if reading.start else None,
+        "due": micros(reading.due) if reading.due else None,
+        "stopped": micros(reading.stopped) if reading.stopped else None,
+        "next_ring": min(ahead, default=None),
+        "rung": rung,
+    }
 
 
 def clocks(conn: Connection, message_id: str) -> list[Row[Any]]:
     """The clocks of a message."""
-    return list(conn.execute(select(clock).where(clock.c.message_id == message_id).order_by(clock.c.clock_id)))
+    return list(rows_by(conn, clock, message_id=message_id))
 
 
 def find_case_event(conn: Connection, message_id: str, kind: str, at: int) -> Row[Any] | None:
     """The event of this type and time, if it came before."""
-    same = and_(case_event.c.message_id == message_id, case_event.c.type == kind, case_event.c.at == at)
-    return conn.execute(select(case_event).where(same)).one_or_none()
+    return row_by(conn, case_event, message_id=message_id, type=kind, at=at)
 
 
 def add_case_event(
     conn: Connection, tenant: str, message_id: str, kind: str, at: int, client: str, outcome: str | None
 ) -> None:
     """Keep an event that moves clocks, once."""
-    if find_case_event(conn, message_id, kind, at) is None:
-        values = {"tenant": tenant, "message_id": message_id, "type": kind, "at": at, "outcome": outcome}
-        add_row(conn, case_event, **values, client=client)
+    values = {"tenant": tenant, "message_id": message_id, "type": kind, "at": at, "outcome": outcome, "client": client}
+    insert_new(conn, case_event, values, ["message_id", "tenant", "type", "at"])
 
 
 def all_history(conn: Connection, message_id: str) -> list[Row[Any]]:

@@ -7,17 +7,42 @@ cannot take its neighbours down with it.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
+from sqlalchemy import BindParameter, Connection, Integer, Row, Select, and_, bindparam, func, or_, select
 
 from gateway.domain.lifecycle import Effect
-from gateway.store.database import locked_state, now_us
+from gateway.store.database import (
+    add_row,
+    change_rows,
+    insert_new,
+    locked_state,
+    note_work,
+    now_us,
+    remove_rows,
+)
 from gateway.store.tables import attempt, queue_item
 
 BEGUN: Final = "begun"
 ENDED: Final = "ended"
+GATEWAY: Final = "gateway"
+"""The partner of effects that call nobody."""
+SUSPECTS: Final = "suspects"
+"""The queue of what was in work when a process died."""
+
 _SECOND_US: Final = 1_000_000
+_TAKE: Final = (
+    queue_item.update()
+    .where(queue_item.c.id.in_(bindparam("ids", expanding=True)))
+    .values(attempt=queue_item.c.attempt + 1)
+    .returning(queue_item)
+)
+_HELD: Final = (
+    select(queue_item.c.id)
+    .where(*(queue_item.c[name] == bindparam(name) for name in ("id", "lease_owner", "attempt")))
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +82,13 @@ def enqueue(
         "partner": partner,
         "run_at": now_us(conn) + int(delay_s * _SECOND_US),
     }
-    exists = select(queue_item.c.id).where(
-        queue_item.c.message_id == message_id,
-        queue_item.c.effect == effect.value,
-        queue_item.c.generation == generation,
-    )
-    if conn.execute(exists).first() is None:
-        conn.execute(queue_item.insert().values(**values))
+    if insert_new(conn, queue_item, values, ["message_id", "effect", "generation"]):
+        note_work(conn, queue_of(lane, partner))
+
+
+def queue_of(lane: str, partner: str) -> str:
+    """Who is woken for an item: its lane's workers, or those of the partner that it calls."""
+    return lane if partner == GATEWAY else partner
 
 
 def due(
@@ -75,26 +100,36 @@ def due(
     only_partner: str | None = None,
 ) -> bool:
     """Whether a claim would find something now."""
-    found = _claimable(now_us(conn), lanes, suspects, closed_partners, only_partner)
-    return conn.execute(select(queue_item.c.id).where(found).limit(1)).first() is not None
+    query = _claimable(suspects=suspects, one_partner=only_partner is not None, lock=False)
+    values = _claim_values(conn, lanes, closed_partners, only_partner)
+    return conn.execute(query, values | {"limit": 1}).first() is not None
 
 
-def _claimable(
-    now: int,
-    lanes: Collection[str],
-    suspects: bool,  # noqa: FBT001  between two callers of this module
-    closed_partners: Collection[str],
-    only_partner: str | None,
-) -> ColumnElement[bool]:
-    return and_(
-        queue_item.c.lane.in_(list(lanes)),
-        queue_item.c.run_at <= now,
-        queue_item.c.lease_owner.is_(None),
-        queue_item.c.parked.is_(None),
-        queue_item.c.suspect == int(suspects),
-        queue_item.c.partner.not_in(list(closed_partners)),
-        queue_item.c.partner == only_partner if only_partner is not None else true(),
+def _claim_values(
+    conn: Connection, lanes: Collection[str], closed_partners: Collection[str], only_partner: str | None
+) -> dict[str, Any]:
+    partners = list(closed_partners) if only_partner is None else [only_partner]
+    return {"lanes": list(lanes), "now": now_us(conn), "partners": partners}
+
+
+@cache
+def _claimable(*, suspects: bool, one_partner: bool, lock: bool) -> Select[Any]:
+    """What may be claimed, the oldest first, of any partners but some or of one alone."""
+    partners: BindParameter[str] = bindparam("partners", expanding=True)
+    query = (
+        select(queue_item.c.id)
+        .where(
+            queue_item.c.lane.in_(bindparam("lanes", expanding=True)),
+            queue_item.c.run_at <= bindparam("now"),
+            queue_item.c.lease_owner.is_(None),
+            queue_item.c.parked.is_(None),
+            queue_item.c.suspect == int(suspects),
+            queue_item.c.partner.in_(partners) if one_partner else queue_item.c.partner.not_in(partners),
+        )
+        .order_by(queue_item.c.run_at, queue_item.c.id)
+        .limit(bindparam("limit", type_=Integer))
     )
+    return query.with_for_update(skip_locked=True) if lock else query
 
 
 def claim(
@@ -112,24 +147,13 @@ def claim(
 
     ``closed_partners`` have workers of their own, who take theirs by ``only_partner``.
     """
-    now = now_us(conn)
-    chosen = (
-        select(queue_item.c.id)
-        .where(_claimable(now, lanes, suspects, closed_partners, only_partner))
-        .order_by(queue_item.c.run_at, queue_item.c.id)
-        .limit(1 if suspects else limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = [row.id for row in conn.execute(chosen)]
+    values = _claim_values(conn, lanes, closed_partners, only_partner)
+    chosen = _claimable(suspects=suspects, one_partner=only_partner is not None, lock=True)
+    ids = conn.execute(chosen, values | {"limit": 1 if suspects else limit}).scalars().all()
     if not ids:
         return []
-    taken = conn.execute(
-        queue_item.update()
-        .where(queue_item.c.id.in_(ids))
-        .values(lease_owner=owner, lease_until=now + int(lease_s * _SECOND_US), attempt=queue_item.c.attempt + 1)
-        .returning(queue_item)
-    ).all()
-    return sorted((_item(row) for row in taken), key=lambda item: item.id)
+    lease = {"ids": ids, "lease_owner": owner, "lease_until": values["now"] + int(lease_s * _SECOND_US)}
+    return sorted((_item(row) for row in conn.execute(_TAKE, lease)), key=lambda item: item.id)
 
 
 def _item(row: Row[Any]) -> Item:
@@ -161,45 +185,40 @@ def begin(conn: Connection, item: Item, at: int) -> bool:
 
 def held(conn: Connection, item: Item) -> bool:
     """Whether the lease is still ours; locks the row until the transaction ends."""
-    row = conn.execute(
-        select(queue_item.c.id)
-        .where(queue_item.c.id == item.id, queue_item.c.lease_owner == item.owner, queue_item.c.attempt == item.attempt)
-        .with_for_update()
-    ).one_or_none()
-    return row is not None
+    fence = {"id": item.id, "lease_owner": item.owner, "attempt": item.attempt}
+    return conn.execute(_HELD, fence).one_or_none() is not None
 
 
 def finish(conn: Connection, item: Item, code: str, at: int) -> None:
     """The effect is done: note the outcome and forget the item."""
     _note(conn, item, ENDED, code, at)
-    conn.execute(queue_item.delete().where(queue_item.c.id == item.id))
+    remove_rows(conn, queue_item, id=item.id)
 
 
 def retry(conn: Connection, item: Item, code: str, at: int, delay_s: float) -> None:
     """The effect failed for now: note the outcome and give the item back for later."""
     _note(conn, item, ENDED, code, at)
-    conn.execute(
-        queue_item.update()
-        .where(queue_item.c.id == item.id)
-        .values(lease_owner=None, lease_until=None, suspect=0, run_at=now_us(conn) + int(delay_s * _SECOND_US))
-    )
+    run_at = now_us(conn) + int(delay_s * _SECOND_US)
+    change_rows(conn, queue_item, {"id": item.id}, lease_owner=None, lease_until=None, suspect=0, run_at=run_at)
+    note_work(conn, queue_of(item.lane, item.partner))
 
 
 def park(conn: Connection, item_id: int, code: str) -> None:
     """Leave the effect to a person: it is owed, but time alone will not bring it back."""
-    conn.execute(
-        queue_item.update().where(queue_item.c.id == item_id).values(parked=code, lease_owner=None, lease_until=None)
-    )
+    change_rows(conn, queue_item, {"id": item_id}, parked=code, lease_owner=None, lease_until=None)
 
 
 def unpark(conn: Connection, message_id: str) -> int:
     """A person lets a message's parked effects run again."""
-    result = conn.execute(
+    freed = conn.execute(
         queue_item.update()
         .where(queue_item.c.message_id == message_id, queue_item.c.parked.is_not(None))
         .values(parked=None, suspect=0, deaths=0, run_at=now_us(conn))
-    )
-    return result.rowcount
+        .returning(queue_item.c.lane, queue_item.c.partner)
+    ).all()
+    for row in freed:
+        note_work(conn, queue_of(row.lane, row.partner))
+    return len(freed)
 
 
 def drop(conn: Connection, message_id: str, effects: Collection[Effect]) -> None:
@@ -213,7 +232,7 @@ def drop(conn: Connection, message_id: str, effects: Collection[Effect]) -> None
 
 def drop_item(conn: Connection, item_id: int) -> None:
     """Forget one item: what it owed is owed no more."""
-    conn.execute(queue_item.delete().where(queue_item.c.id == item_id))
+    remove_rows(conn, queue_item, id=item_id)
 
 
 def extend(conn: Connection, owner: str, items: Collection[int], lease_s: float) -> None:
@@ -254,6 +273,7 @@ def free(
                 deaths=queue_item.c.deaths + int(begun and bool(row.suspect)),
             )
         )
+        note_work(conn, SUSPECTS if begun or row.suspect else queue_of(row.lane, row.partner))
         if begun:
             suspects.append(conn.execute(select(queue_item).where(queue_item.c.id == row.id)).one())
     return suspects
@@ -261,9 +281,7 @@ def free(
 
 def delay(conn: Connection, item_id: int, delay_s: float) -> None:
     """Move a freed item's next run."""
-    conn.execute(
-        queue_item.update().where(queue_item.c.id == item_id).values(run_at=now_us(conn) + int(delay_s * _SECOND_US))
-    )
+    change_rows(conn, queue_item, {"id": item_id}, run_at=now_us(conn) + int(delay_s * _SECOND_US))
 
 
 def begun_without_end(conn: Connection, message_id: str, effect: Effect, generation: int) -> bool:
@@ -290,7 +308,7 @@ def end_orphans(conn: Connection, item: Item, code: str, at: int) -> None:
     ended = begun.where(attempt.c.phase == ENDED)
     open_numbers = {row.number for row in conn.execute(begun)} - {row.number for row in conn.execute(ended)}
     for number in sorted(open_numbers - {item.attempt}):
-        conn.execute(attempt.insert().values(**_attempt(item, ENDED, code, at) | {"number": number}))
+        add_row(conn, attempt, **_attempt(item, ENDED, code, at) | {"number": number})
 
 
 def _begun_without_end(conn: Connection, row: Row[Any]) -> bool:
@@ -320,4 +338,4 @@ def _attempt(item: Item, phase: str, code: str | None, at: int) -> dict[str, Any
 
 
 def _note(conn: Connection, item: Item, phase: str, code: str | None, at: int) -> None:
-    conn.execute(attempt.insert().values(**_attempt(item, phase, code, at)))
+    add_row(conn, attempt, **_attempt(item, phase, code, at))

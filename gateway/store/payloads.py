@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from sqlalchemy import Connection, select
 
 from gateway.limits import INLINE_PAYLOAD_BYTES_MAX
-from gateway.store.database import add_row
+from gateway.store.database import add_row, insert_new, row_by, rows_by
 from gateway.store.tables import payload, payload_key
 
 _FILE_MODE: Final = 0o600
@@ -151,46 +151,37 @@ def insert_key(conn: Connection, tenant: str, message_id: str, key: WrappedKey) 
 
 def find_key(conn: Connection, message_id: str) -> WrappedKey | None:
     """The wrapped data key; None once it is shredded."""
-    row = conn.execute(select(payload_key).where(payload_key.c.message_id == message_id)).one_or_none()
+    row = row_by(conn, payload_key, message_id=message_id)
     return None if row is None else WrappedKey(row.kek_id, row.wrapped, row.secrets)
 
 
 def insert(conn: Connection, tenant: str, message_id: str, purpose: str, stored: StoredRecord) -> None:
     """Name a stored record. The same purpose twice keeps the first: a unit of work may run again."""
-    seen = select(payload.c.id).where(
-        payload.c.tenant == tenant, payload.c.message_id == message_id, payload.c.purpose == purpose
-    )
-    if conn.execute(seen).first() is not None:
-        return
-    add_row(
-        conn,
-        payload,
-        tenant=tenant,
-        message_id=message_id,
-        purpose=purpose,
-        size=stored.size,
-        record=stored.record,
-        file=stored.file,
-    )
+    values = {
+        "tenant": tenant,
+        "message_id": message_id,
+        "purpose": purpose,
+        "size": stored.size,
+        "record": stored.record,
+        "file": stored.file,
+    }
+    insert_new(conn, payload, values, ["message_id", "tenant", "purpose"])
 
 
-def replace(conn: Connection, tenant: str, message_id: str, purpose: str, stored: StoredRecord) -> None:
-    """Name a record anew; the file of an earlier one becomes unnamed and is swept."""
-    conn.execute(payload.delete().where(payload.c.message_id == message_id, payload.c.purpose == purpose))
-    insert(conn, tenant, message_id, purpose, stored)
+def forget(conn: Connection, message_id: str, prefix: str) -> None:
+    """Forget the records of a message whose purpose begins so; their files become unnamed and are swept."""
+    conn.execute(payload.delete().where(payload.c.message_id == message_id, payload.c.purpose.startswith(prefix)))
 
 
 def all_of(conn: Connection, message_id: str, prefix: str) -> dict[str, StoredRecord]:
     """The records of a message whose purpose begins so, by purpose."""
-    rows = conn.execute(select(payload).where(payload.c.message_id == message_id).order_by(payload.c.id))
+    rows = rows_by(conn, payload, message_id=message_id)
     return {row.purpose: StoredRecord(row.size, row.record, row.file) for row in rows if row.purpose.startswith(prefix)}
 
 
 def find(conn: Connection, message_id: str, purpose: str) -> StoredRecord | None:
     """Where a record is."""
-    row = conn.execute(
-        select(payload).where(payload.c.message_id == message_id, payload.c.purpose == purpose)
-    ).one_or_none()
+    row = row_by(conn, payload, message_id=message_id, purpose=purpose)
     return None if row is None else StoredRecord(row.size, row.record, row.file)
 
 

@@ -21,7 +21,7 @@ from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.message_type import Lane
 from gateway.errors import CommitUnknownError, ConfigError, StoreError
 from gateway.store import driver_errors
-from gateway.store.database import Work
+from gateway.store.database import Signals, Work, noted_work
 from gateway.store.incarnations import Presence
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ class PostgresStore:
             Lane.ORDINARY: _pool(url, timeout_s, _WRITERS),
         }
         self._readers = _pool(url, timeout_s, _READERS)
-        self._presence = Presence(postgres_engine(url, timeout_s, poolclass=NullPool), self._announce)
-        self._committed = asyncio.Event()
+        self._signals = Signals()
+        self._presence = Presence(postgres_engine(url, timeout_s, poolclass=NullPool), self._signals.announce_all)
         self._units: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -80,9 +80,9 @@ class PostgresStore:
         except driver_errors.ANY as error:
             raise driver_errors.named(error) from error
 
-    def watch(self) -> asyncio.Event:
-        """See ``Store.watch``. Other processes' commits set it by NOTIFY, while this one is present."""
-        return self._committed
+    def watch(self, queue: str) -> asyncio.Event:
+        """See ``Store.watch``. Other processes' commits set all of them by NOTIFY, while this one is present."""
+        return self._signals.watch(queue)
 
     @property
     def presence(self) -> Presence:
@@ -102,10 +102,6 @@ class PostgresStore:
         if not task.cancelled():
             task.exception()  # the caller may be gone: then nobody else needs to hear
 
-    def _announce(self) -> None:
-        self._committed.set()
-        self._committed = asyncio.Event()
-
     async def _write(self, pool: AsyncEngine, work: Work[T], point: Point) -> T:
         retrying = AsyncRetrying(
             retry=retry_if_exception(driver_errors.may_repeat),
@@ -114,21 +110,25 @@ class PostgresStore:
             reraise=True,
         )
         try:
-            result: T = await retrying(_once, pool, work, point)
+            done: tuple[T, frozenset[str]] = await retrying(_once, pool, work, point)
         except driver_errors.ANY as error:
             raise driver_errors.named(error) from error
-        self._announce()
-        self._presence.hint()
+        result, queues = done
+        if queues:
+            self._signals.announce(queues)
+            self._presence.hint()
         return result
 
 
-async def _once(pool: AsyncEngine, work: Work[T], point: Point) -> T:
+async def _once(pool: AsyncEngine, work: Work[T], point: Point) -> tuple[T, frozenset[str]]:
+    """The unit's result, and the queues it left work in."""
     async with _transaction(pool, _BEGIN_WRITE) as (conn, raw):
         result = await conn.run_sync(work)
+        queues = await conn.run_sync(noted_work)
         crashpoint(point, Side.BEFORE)
         await _commit(raw)
     crashpoint(point, Side.AFTER)
-    return result
+    return result, queues
 
 
 @asynccontextmanager

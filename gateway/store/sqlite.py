@@ -1,7 +1,7 @@
 """SQLite: one writer thread with group commit, a few read connections, one file.
 
 The rules are those of ``docs/decisions/0003``: the driver is kept out of transactions, every statement that opens or
-ends one is written here, and ``in_transaction`` is asked before anything is believed. Disk full and interrupts throw
+ends one is written here, and the driver is asked for its state before anything is believed. Disk full and interrupts throw
 away the whole transaction behind the driver's back; then the whole burst fails, and nobody is told "stored".
 """
 
@@ -24,11 +24,12 @@ from gateway import limits
 from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.message_type import Lane
 from gateway.errors import RowRefusedError, StoreError, StoreFullError
-from gateway.store.database import Work
+from gateway.store.database import Signals, Work, noted_work
 
 T = TypeVar("T")
 
 _READERS: Final = 4
+_STATEMENTS: Final = 512  # prepared ones kept by a connection: more than there are
 _EXIT_IO_ERROR: Final = 74  # EX_IOERR of sysexits
 _STOP: Final = 9  # sorts after every lane
 _PRIORITY: Final = {Lane.CONCERN: 0, Lane.ORDINARY: 1}
@@ -42,7 +43,7 @@ class _Unit:
     number: int
     work: Work[Any] = field(compare=False)
     point: Point = field(compare=False)
-    resolve: Callable[[Any, BaseException | None], None] = field(compare=False)
+    future: asyncio.Future[Any] = field(compare=False)
 
 
 def _io_error(_error: BaseException) -> None:
@@ -61,7 +62,7 @@ class SqliteStore:
         self._units: queue.PriorityQueue[_Unit] = queue.PriorityQueue()
         self._number = 0
         self._closed = False
-        self._committed = asyncio.Event()
+        self._signals = Signals()
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-read", self._open_reader)
         self._local = threading.local()
@@ -75,12 +76,8 @@ class SqliteStore:
             message = "the store is closed"
             raise StoreError(message)
         future: asyncio.Future[T] = self._loop.create_future()
-
-        def resolve(result: T, error: BaseException | None) -> None:
-            self._loop.call_soon_threadsafe(_settle, future, result, error)
-
         self._number += 1
-        self._units.put(_Unit(_PRIORITY[lane], self._number, work, point, resolve))
+        self._units.put(_Unit(_PRIORITY[lane], self._number, work, point, future))
         # A caller that goes away does not take its unit back: it may be in a burst already.
         return await asyncio.shield(future)
 
@@ -88,14 +85,14 @@ class SqliteStore:
         """See ``Store.read``."""
         return await self._loop.run_in_executor(self._readers, self._read, work)
 
-    def watch(self) -> asyncio.Event:
+    def watch(self, queue: str) -> asyncio.Event:
         """See ``Store.watch``."""
-        return self._committed
+        return self._signals.watch(queue)
 
     async def close(self) -> None:
         """See ``Store.close``."""
         self._closed = True
-        self._units.put(_Unit(_STOP, 0, lambda _: None, Point.ADMIN, lambda *_: None))
+        self._units.put(_Unit(_STOP, 0, lambda _: None, Point.ADMIN, self._loop.create_future()))
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._readers.shutdown)
         for connection in self._connections:
@@ -112,15 +109,16 @@ class SqliteStore:
 
     def _read(self, work: Work[T]) -> T:
         connection: Connection = self._local.connection
+        raw = _driver(connection)
         try:
-            connection.exec_driver_sql("BEGIN")
+            raw.execute("BEGIN")
             return work(connection)
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             message = "the database cannot be read"
             raise StoreError(message) from error
         finally:
-            if in_transaction(connection):
-                connection.exec_driver_sql("ROLLBACK")
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -135,8 +133,9 @@ class SqliteStore:
     def _burst(self, connection: Connection, first: _Unit) -> None:
         done: list[tuple[_Unit, Any]] = []
         unit: _Unit | None = first
+        raw = _driver(connection)
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            raw.execute("BEGIN IMMEDIATE")
             until = time.monotonic() + limits.BURST_WAIT_S_MAX
             count = 0
             while unit is not None:
@@ -144,20 +143,20 @@ class SqliteStore:
                 self._run_unit(connection, unit, done)
                 full = count >= limits.BURST_UNITS_MAX or time.monotonic() > until
                 unit = None if full else self._next_unit()
-            _commit(connection, [unit.point for unit, _ in done])
+            _commit(raw, [unit.point for unit, _ in done])
         except BaseException as error:  # noqa: BLE001  whatever it is, every waiting caller must hear of it
             failure = self._failure(connection, error)
-            for each in [*(pair[0] for pair in done), *([unit] if unit else [])]:
-                each.resolve(None, failure)
+            lost = [*(pair[0] for pair in done), *([unit] if unit else [])]
+            self._loop.call_soon_threadsafe(_fail, lost, failure)
             return
-        for each, result in done:
-            each.resolve(result, None)
-        if done:
-            self._loop.call_soon_threadsafe(self._announce)
+        self._loop.call_soon_threadsafe(self._tell, done, noted_work(connection))
 
-    def _announce(self) -> None:
-        self._committed.set()
-        self._committed = asyncio.Event()
+    def _tell(self, done: list[tuple[_Unit, Any]], queues: frozenset[str]) -> None:
+        """One hop to the loop for a whole burst: each hop costs a system call."""
+        for unit, result in done:
+            if not unit.future.done():
+                unit.future.set_result(result)
+        self._signals.announce(queues)
 
     def _next_unit(self) -> _Unit | None:
         try:
@@ -171,20 +170,22 @@ class SqliteStore:
 
     def _run_unit(self, connection: Connection, unit: _Unit, done: list[tuple[_Unit, Any]]) -> None:
         """Run one unit in a savepoint: a bad one rolls back alone. Raises when the transaction is gone with it."""
-        connection.exec_driver_sql("SAVEPOINT unit")
+        raw = _driver(connection)
+        raw.execute("SAVEPOINT unit")
         try:
             result = unit.work(connection)
         except Exception as error:
-            if not in_transaction(connection) or (isinstance(error, DBAPIError) and not _is_constraint(error)):
+            if not raw.in_transaction or (isinstance(error, DBAPIError) and not _is_constraint(error)):
                 raise
-            connection.exec_driver_sql("ROLLBACK TO unit")
-            connection.exec_driver_sql("RELEASE unit")
-            unit.resolve(None, _refused(error) if isinstance(error, DBAPIError) else error)
+            raw.execute("ROLLBACK TO unit")
+            raw.execute("RELEASE unit")
+            told = _refused(error) if isinstance(error, DBAPIError) else error
+            self._loop.call_soon_threadsafe(_fail, [unit], told)
             return
-        if not in_transaction(connection):
+        if not raw.in_transaction:
             message = "the transaction was lost"
             raise StoreError(message)
-        connection.exec_driver_sql("RELEASE unit")
+        raw.execute("RELEASE unit")
         done.append((unit, result))
 
     def _failure(self, connection: Connection, error: BaseException) -> BaseException:
@@ -192,8 +193,9 @@ class SqliteStore:
         code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF
         if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT}:
             self._on_io_error(error)
-        if in_transaction(connection):
-            self._roll_back(connection)
+        raw = _driver(connection)
+        if raw.in_transaction:
+            self._roll_back(raw)
         if code == sqlite3.SQLITE_FULL:
             failure: StoreError = StoreFullError("the disk is full")
         elif isinstance(error, StoreError):
@@ -203,10 +205,10 @@ class SqliteStore:
         failure.__cause__ = error
         return failure
 
-    def _roll_back(self, connection: Connection) -> None:
+    def _roll_back(self, raw: sqlite3.Connection) -> None:
         try:
-            connection.exec_driver_sql("ROLLBACK")
-        except DBAPIError as error:  # then nobody knows what the file holds; the next start reads it anew
+            raw.execute("ROLLBACK")
+        except sqlite3.Error as error:  # then nobody knows what the file holds; the next start reads it anew
             self._on_io_error(error)
 
 
@@ -216,7 +218,12 @@ def sqlite_engine(file: Path, busy_timeout_s: float) -> Engine:
     engine = create_engine(
         "sqlite+pysqlite://",
         creator=lambda: sqlite3.connect(
-            uri, uri=True, timeout=busy_timeout_s, check_same_thread=False, isolation_level=None
+            uri,
+            uri=True,
+            timeout=busy_timeout_s,
+            check_same_thread=False,
+            isolation_level=None,
+            cached_statements=_STATEMENTS,
         ),
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",  # SQLAlchemy says no BEGIN or COMMIT of its own
@@ -231,19 +238,19 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def in_transaction(connection: Connection) -> bool:
-    """Ask the driver, not SQLAlchemy: only SQLite knows whether it threw the transaction away."""
+def _driver(connection: Connection) -> sqlite3.Connection:
+    """The driver's connection: it opens and ends transactions, and it alone knows whether SQLite threw one away."""
     raw: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # pysqlite's own
-    return raw.in_transaction
+    return raw
 
 
-def _commit(connection: Connection, points: list[Point]) -> None:
+def _commit(raw: sqlite3.Connection, points: list[Point]) -> None:
     for point in points:
         crashpoint(point, Side.BEFORE)
-    if not in_transaction(connection):
+    if not raw.in_transaction:
         message = "the transaction was lost before COMMIT"
         raise StoreError(message)
-    connection.exec_driver_sql("COMMIT")
+    raw.execute("COMMIT")
     for point in points:
         crashpoint(point, Side.AFTER)
 
@@ -258,11 +265,8 @@ def _refused(error: DBAPIError) -> RowRefusedError:
     return failure
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
-        future.exception()  # the caller may be gone: then nobody else needs to hear
+def _fail(units: list[_Unit], error: BaseException) -> None:
+    for unit in units:
+        if not unit.future.done():
+            unit.future.set_exception(error)
+            unit.future.exception()  # the caller may be gone: then nobody else needs to hear

@@ -10,7 +10,7 @@ from gateway.domain.lifecycle import FROM_OUTSIDE, INBOUND, OUTBOUND, Effect, Ev
 from gateway.errors import ConflictError
 from gateway.store import alarms, dedupe, journal, outbox, parcels
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import add_row, locked_state
+from gateway.store.database import add_row, change_rows, locked_state
 from gateway.store.tables import message, message_state
 
 _TABLES: Final[dict[str, Table]] = {"inn": INBOUND, "ut": OUTBOUND}
@@ -30,6 +30,9 @@ _ALARMS: Final[dict[Event, AlarmCode]] = {
 _DECIDED: Final = {State.CONFIRMED: Effect.RECEIPT_POSITIVE, State.REFUSED: Effect.RECEIPT_NEGATIVE}
 """A decision on the first one decides its duplicates: their receipts are owed in the same transaction."""
 
+_CALLS: Final = frozenset({Effect.SEND, Effect.ASK_STATUS})
+"""Effects that obey the breaker of the road's partner; the others call nobody."""
+
 _CLOSED_BY_PROGRESS: Final = (
     AlarmCode.RESTS_TOO_LONG,
     AlarmCode.QUARANTINED,
@@ -39,8 +42,16 @@ _CLOSED_BY_PROGRESS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has a message OFFERED, and until when (microseconds of the store's clock)."""
+
+    client: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Happening:
-    """An event with who and why. ``cause`` is a code; ``refs`` and ``commit`` go into the journal."""
+    """An event with who and why. ``cause`` is a code; ``refs`` and ``commit`` go into the journal. ``claim``: who now has it."""
 
     event: Event
     actor: str
@@ -48,6 +59,7 @@ class Happening:
     cause: str | None = None
     refs: Mapping[str, str | int] = field(default_factory=dict)
     commit: Mapping[str, str] = field(default_factory=dict)
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +94,8 @@ def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Ef
         effect=effect,
         generation=1,
         lane=values["lane"],
-        partner=partner_of(effect, values["road"]),
+        partner=values["road"] if effect in _CALLS else outbox.GATEWAY,
     )
-
-
-def partner_of(effect: Effect, road: str) -> str:
-    """Whose breaker an effect obeys: only calls to the road's partner have one."""
-    return road if effect in {Effect.SEND, Effect.ASK_STATUS} else "gateway"
 
 
 def move(conn: Connection, message_id: str, happening: Happening) -> Moved:
@@ -100,7 +107,7 @@ def move(conn: Connection, message_id: str, happening: Happening) -> Moved:
     if row is None:
         message_text = "no such message"
         raise ConflictError(message_text)
-    return _move(conn, row, happening)
+    return move_locked(conn, row, happening)
 
 
 def legal(row: Row[Any], event: Event) -> bool:
@@ -108,25 +115,25 @@ def legal(row: Row[Any], event: Event) -> bool:
     return find(_TABLES[row.direction], State(row.state), event) is not None
 
 
-def _move(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
+def move_locked(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
+    """As ``move``, for who read the state under lock in this transaction and has not moved it since."""
     before = State(row.state)
     if happening.event in FROM_OUTSIDE and not legal(row, happening.event):
         detail = f"the message is {before}; {happening.event} is not possible from there"
         raise ConflictError(detail)
     after, effects = advance(_TABLES[row.direction], before, happening.event)
     generation = row.generation + 1
-    conn.execute(
-        message_state.update()
-        .where(message_state.c.message_id == row.message_id)
-        .values(
-            state=after.value,
-            since=happening.at if after != before else row.since,
-            generation=generation,
-            alarm_level=0,
-            cause=happening.cause,
-            claim_client=row.claim_client if after is State.OFFERED else None,
-            claim_until=row.claim_until if after is State.OFFERED else None,
-        )
+    change_rows(
+        conn,
+        message_state,
+        {"message_id": row.message_id},
+        state=after.value,
+        since=happening.at if after != before else row.since,
+        generation=generation,
+        alarm_level=0,
+        cause=happening.cause,
+        claim_client=happening.claim.client if happening.claim else None,
+        claim_until=happening.claim.until if happening.claim else None,
     )
     journal_id = journal.write(
         conn,
@@ -149,21 +156,21 @@ def _move(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
 
 
 def _owe(conn: Connection, row: Row[Any], effects: tuple[Effect, ...], generation: int, happening: Happening) -> None:
-    road = parcels.partner_of(conn, row.message_id)
     for effect in effects:
         if effect is Effect.ALARM:
             code = _ALARMS[happening.event]
             alarms.ring(conn, tenant=row.tenant, code=code, subject=row.message_id, at=happening.at)
             continue
-        _enqueue(conn, row, effect, generation, road)
+        _enqueue(conn, row, effect, generation)
 
 
 def owe(conn: Connection, row: Row[Any], effect: Effect) -> None:
     """Owe a message an effect in the state it is in; the same one twice is one."""
-    _enqueue(conn, row, effect, row.generation, parcels.partner_of(conn, row.message_id))
+    _enqueue(conn, row, effect, row.generation)
 
 
-def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int, road: str) -> None:
+def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int) -> None:
+    partner = parcels.partner_of(conn, row.message_id) if effect in _CALLS else outbox.GATEWAY
     outbox.enqueue(
         conn,
         tenant=row.tenant,
@@ -171,7 +178,7 @@ def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int, r
         effect=effect,
         generation=generation,
         lane=row.lane,
-        partner=partner_of(effect, road),
+        partner=partner,
     )
 
 

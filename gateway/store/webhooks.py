@@ -1,8 +1,9 @@
 """Where case systems want to be rung."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.store.database import add_row
 from gateway.store.tables import client, client_tenant, webhook
@@ -48,14 +49,16 @@ def find(conn: Connection, client_id: str) -> StoredWebhook | None:
 
 def of_tenant(conn: Connection, tenant: str) -> list[StoredWebhook]:
     """The webhooks of every active client that may see this office's messages."""
-    query = (
-        select(webhook)
-        .join(client_tenant, client_tenant.c.client_id == webhook.c.client_id)
-        .join(client, client.c.id == webhook.c.client_id)
-        .where(client_tenant.c.tenant == tenant, client.c.revoked_at.is_(None))
-        .order_by(webhook.c.client_id)
-    )
-    return [_stored(row) for row in conn.execute(query)]
+    return [_stored(row) for row in conn.execute(_OF_TENANT, {"tenant": tenant})]
+
+
+_OF_TENANT: Final = (
+    select(webhook)
+    .join(client_tenant, client_tenant.c.client_id == webhook.c.client_id)
+    .join(client, client.c.id == webhook.c.client_id)
+    .where(client_tenant.c.tenant == bindparam("tenant"), client.c.revoked_at.is_(None))
+    .order_by(webhook.c.client_id)
+)
 
 
 def _stored(row: object) -> StoredWebhook:

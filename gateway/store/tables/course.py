@@ -22,7 +22,7 @@ history = Table(
     evidence("message_id", String(36)),
     evidence("at", BigInteger),
     evidence("status", String(32)),
-    UniqueConstraint("tenant", "message_id", "status", name="uq_history"),
+    UniqueConstraint("message_id", "tenant", "status", name="uq_history"),
 )
 
 case_event = Table(
@@ -35,7 +35,7 @@ case_event = Table(
     evidence("at", BigInteger),
     evidence("outcome", String(32), null=True),
     evidence("client", String(64)),
-    UniqueConstraint("tenant", "message_id", "type", "at", name="uq_case_event"),
+    UniqueConstraint("message_id", "tenant", "type", "at", name="uq_case_event"),
 )
 
 clock = Table(
@@ -93,7 +93,7 @@ receipt = Table(
     evidence("value", String(32)),
     evidence("at", BigInteger),
     evidence("journal_id", BigInteger),
-    UniqueConstraint("tenant", "message_id", "kind", name="uq_receipt"),
+    UniqueConstraint("message_id", "tenant", "kind", name="uq_receipt"),
 )
 
 note = Table(

@@ -81,7 +81,7 @@ payload = Table(
     evidence("size", BigInteger),  # octets of the sealed record
     evidence("record", LargeBinary, null=True),
     evidence("file", String(256), null=True),  # relative to the payload folder
-    UniqueConstraint("tenant", "message_id", "purpose", name="uq_payload"),
+    UniqueConstraint("message_id", "tenant", "purpose", name="uq_payload"),
     CheckConstraint("(record IS NULL) <> (file IS NULL)", name="record_or_file"),
 )
 
@@ -93,7 +93,7 @@ header = Table(
     evidence("message_id", String(36)),
     evidence("name", String(128)),
     evidence("value", String(512)),  # ids of the road; never shown, never logged
-    UniqueConstraint("tenant", "message_id", "name", name="uq_header"),
+    UniqueConstraint("message_id", "tenant", "name", name="uq_header"),
 )
 
 document = Table(
@@ -107,7 +107,7 @@ document = Table(
     evidence("size", BigInteger),
     evidence("purpose", String(216)),
     evidence("mac", String(64)),  # of its SHA-256 under the tenant's index key: what read-back is held against
-    UniqueConstraint("tenant", "message_id", "name", name="uq_document"),
+    UniqueConstraint("message_id", "tenant", "name", name="uq_document"),
 )
 
 warning = Table(
@@ -118,7 +118,7 @@ warning = Table(
     evidence("message_id", String(36)),
     evidence("code", String(64)),
     evidence("detail", String(256)),  # a field path or a count; never content
-    UniqueConstraint("tenant", "message_id", "code", "detail", name="uq_warning"),
+    UniqueConstraint("message_id", "tenant", "code", "detail", name="uq_warning"),
 )
 
 signer = Table(

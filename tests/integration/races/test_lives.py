@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 
 from gateway.app import engine, incarnate
 from gateway.crashpoints import Point
-from gateway.domain.lifecycle import State
+from gateway.domain.lifecycle import Effect, State
 from gateway.domain.message_type import Lane
 from gateway.pipeline import sweeper
 from gateway.pipeline.accept import Intake
@@ -312,12 +312,15 @@ async def test_a_heartbeat_keeps_the_lease_of_what_is_really_in_work(pair, env, 
     assert await env.store.read(lambda conn: conn.execute(ended).scalars().all()) == ["opened"]
 
 
-async def test_a_commit_wakes_the_other_gateway(pair):
+async def test_a_commit_that_leaves_work_wakes_the_other_gateway(pair):
     for one in pair:
         await incarnate(one.store)
-    waiting = pair[1].store.watch()
-    await pair[0].store.write(
-        lambda conn: journal.write(conn, journal.Entry(journal.ARRIVED, "4601-02", 1, "x")), Point.ACCEPT
-    )
+    waiting = pair[1].store.watch(Lane.CONCERN)
+
+    def owe(conn):
+        work = {"message_id": "x", "effect": Effect.OPEN, "generation": 1, "lane": Lane.CONCERN}
+        outbox.enqueue(conn, tenant="4601-02", partner=outbox.GATEWAY, **work)
+
+    await pair[0].store.write(owe, Point.ACCEPT)
     async with asyncio.timeout(0.9):  # sooner than any poll
         await waiting.wait()

@@ -14,7 +14,7 @@ from gateway.errors import StoreFullError
 from gateway.store import journal
 from gateway.store.sqlite import SqliteStore
 
-_MORE_BYTES = 256 * 1024
+_MORE_BYTES = 1024 * 1024  # room for some bursts
 _MANY = 400
 
 

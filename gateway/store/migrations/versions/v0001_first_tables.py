@@ -59,7 +59,7 @@ def _messages() -> None:
         *of_message(),
         text("name", 128),
         text("value", 512),
-        sa.UniqueConstraint("tenant", "message_id", "name", name="uq_header"),
+        sa.UniqueConstraint("message_id", "tenant", "name", name="uq_header"),
     )
     op.create_table(
         "document",
@@ -69,14 +69,14 @@ def _messages() -> None:
         big("size"),
         text("purpose", 216),
         text("mac", 64),
-        sa.UniqueConstraint("tenant", "message_id", "name", name="uq_document"),
+        sa.UniqueConstraint("message_id", "tenant", "name", name="uq_document"),
     )
     op.create_table(
         "warning",
         *of_message(),
         text("code", 64),
         text("detail", 256),
-        sa.UniqueConstraint("tenant", "message_id", "code", "detail", name="uq_warning"),
+        sa.UniqueConstraint("message_id", "tenant", "code", "detail", name="uq_warning"),
     )
     op.create_table(
         "signer",
@@ -95,7 +95,7 @@ def _told() -> None:
         *of_message(),
         big("at"),
         text("status", 32),
-        sa.UniqueConstraint("tenant", "message_id", "status", name="uq_history"),
+        sa.UniqueConstraint("message_id", "tenant", "status", name="uq_history"),
     )
     op.create_table(
         "receipt",
@@ -104,7 +104,7 @@ def _told() -> None:
         text("value", 32),
         big("at"),
         big("journal_id"),
-        sa.UniqueConstraint("tenant", "message_id", "kind", name="uq_receipt"),
+        sa.UniqueConstraint("message_id", "tenant", "kind", name="uq_receipt"),
     )
     op.create_table(
         "case_event",
@@ -113,7 +113,7 @@ def _told() -> None:
         big("at"),
         text("outcome", 32, null=True),
         text("client", 64),
-        sa.UniqueConstraint("tenant", "message_id", "type", "at", name="uq_case_event"),
+        sa.UniqueConstraint("message_id", "tenant", "type", "at", name="uq_case_event"),
     )
     op.create_table(
         "note",
@@ -144,7 +144,7 @@ def _content() -> None:
         octets("record", null=True),
         text("file", 256, null=True),
         sa.CheckConstraint("(record IS NULL) <> (file IS NULL)", name="record_or_file"),
-        sa.UniqueConstraint("tenant", "message_id", "purpose", name="uq_payload"),
+        sa.UniqueConstraint("message_id", "tenant", "purpose", name="uq_payload"),
     )
     op.create_table(
         "tenant_key",
