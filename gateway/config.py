@@ -144,7 +144,7 @@ class CaseSystem(Section):
 class TimeStamp(Section):
     """Whose clock stamps the log's heads (RFC 3161): roots of its stamps, of its server if not public, its only policy."""
 
-    url: str = Field(pattern=r"^https://[!-~]{1,1000}$")
+    url: str = Field(pattern=r"^https://[!-?A-~]{1,1000}$")
     roots: tuple[Path, ...] = Field(min_length=1)
     tls_roots: tuple[Path, ...] = ()
     policy: str | None = Field(default=None, pattern=r"^[0-2](\.(0|[1-9][0-9]{0,8}))+$")

@@ -1,0 +1,115 @@
+"""Asks a time-stamp authority over HTTPS (RFC 3161 section 3.4) what time it is with what the caller shows it.
+
+Only a digest leaves the house. Nothing ever waits for a stamp: who calls this rings when it fails, and goes on.
+"""
+
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import aiohttp
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from gateway import config, limits
+from gateway.crypto.time_stamps import TimeStamp, TimeStampRequest, read_time_stamp
+from gateway.crypto.trust import Certificate, read_roots
+from gateway.errors import ConfigError, PartnerRefusedError, PartnerUnavailableError, StructureError
+
+_HEADERS: Final = {
+    "Content-Type": "application/timestamp-query",
+    "Accept": "application/timestamp-reply",
+    "Accept-Encoding": "identity",
+}
+_OK: Final = 200
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
+_WAIT_S_MAX: Final = 2.0
+
+
+class TimeStampClient:
+    """One authority. ``policy`` is the only one taken; None takes any."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        roots: tuple[Certificate, ...],
+        policy: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._roots = roots
+        self._policy = policy
+        self._tls = tls or True  # True: the session's own, which verifies
+
+    @classmethod
+    def configured(cls, session: aiohttp.ClientSession, folder: Path, section: config.TimeStamp) -> "TimeStampClient":
+        """As ``[evidence.time_stamp]`` says, with paths that count from ``folder``. Raises ConfigError."""
+        roots = read_roots(config.resolve(folder, file) for file in section.roots)
+        tls = _tls(config.resolve(folder, file) for file in section.tls_roots) if section.tls_roots else None
+        return cls(session, section.url, roots, section.policy, tls)
+
+    async def stamp(self, data: bytes) -> TimeStamp:
+        """A stamp over these octets. It takes ``TIME_STAMP_TRIES_MAX`` questions at most, each with a nonce of its own.
+
+        Raises PartnerUnavailableError when all went unanswered, PartnerRefusedError when the authority will not, and what
+        ``read_time_stamp`` raises for an answer that is not to be believed.
+        """
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(PartnerUnavailableError),
+            stop=stop_after_attempt(limits.TIME_STAMP_TRIES_MAX),
+            wait=wait_random_exponential(max=_WAIT_S_MAX),
+            reraise=True,
+        )
+        return await tries(self._ask, data)
+
+    async def _ask(self, data: bytes) -> TimeStamp:
+        request = TimeStampRequest.over(data, self._policy)
+        return read_time_stamp(await self._post(request.encoded()), request, self._roots)
+
+    async def _post(self, body: bytes) -> bytes:
+        timeout = aiohttp.ClientTimeout(total=limits.TIME_STAMP_S_MAX)
+        try:
+            async with self._session.post(
+                self._url, data=body, headers=_HEADERS, ssl=self._tls, timeout=timeout, allow_redirects=False
+            ) as answer:
+                if answer.status != _OK:
+                    _refused(answer.status)
+                if answer.content_type != _HEADERS["Accept"]:
+                    message = "time stamp: an answer of another media type"
+                    raise StructureError(message)
+                return await _bounded(answer.content)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            message = "time stamp: no answer"
+            raise PartnerUnavailableError(message) from error
+
+
+def _refused(status: int) -> NoReturn:
+    message = f"time stamp: the answer was {status}"
+    if status == _TOO_MANY or status >= _SERVER_ERROR:
+        raise PartnerUnavailableError(message)
+    raise PartnerRefusedError(message)
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    body = bytearray()
+    while piece := await content.read(limits.CHUNK_BYTES):
+        body += piece
+        if len(body) > limits.TIME_STAMP_BYTES_MAX:
+            message = "time stamp: an answer that is too large"
+            raise StructureError(message)
+    return bytes(body)
+
+
+def _tls(files: Iterable[Path]) -> ssl.SSLContext:
+    """Servers are believed by these roots and no others. Raises ConfigError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for file in files:
+        try:
+            context.load_verify_locations(file)
+        except OSError:  # ssl.SSLError among them
+            message = f"{file.name}: no PEM certificates can be read from it"
+            raise ConfigError(message) from None
+    return context
