@@ -15,12 +15,15 @@ DISK_FLOOR_BYTES: Final = 1 * GIB  # below it everything but concern reports is 
 # CMS (crypto-profile 2.2)
 BER_DEPTH_MAX: Final = 12
 BER_LENGTH_OCTETS_MAX: Final = 8
+BER_VALUES_MAX: Final = 10_000  # in one series: each costs far more time and memory than its octets
 BER_SMALL_PIECE_BYTES: Final = 64  # pieces of an octet string below this ...
 BER_SMALL_PIECES_MAX: Final = 1000  # ... may not be many: each costs as much work as a large one
 CMS_HEADER_BYTES_MAX: Final = 1 * MIB  # everything before the ciphertext
 CMS_RECIPIENTS_MAX: Final = 50
 CMS_SIGNERS_MAX: Final = 10  # the official .NET client makes two
 CMS_CERTIFICATES_MAX: Final = 50
+CERTIFICATE_BYTES_MAX: Final = 16 * KIB  # what was read of a thousand of them is remembered
+CMS_CERTIFICATES_BYTES_MAX: Final = 64 * KIB  # all that are enclosed; so is the path found among them
 RSA_BITS_MIN: Final = 2048
 KEY_FILE_BYTES_MAX: Final = 1 * MIB  # a private key with its certificates
 
@@ -53,6 +56,7 @@ JSON_VALIDATED_BYTES_MAX: Final = 4 * MIB  # a larger report is delivered unvali
 JSON_DEPTH_MAX: Final = 64
 JSON_NUMBER_CHARS_MAX: Final = 1000  # digits of one number
 REQUEST_JSON_BYTES_MAX: Final = 1 * MIB
+JSON_VALUES_MAX: Final = 20_000  # commas and brackets: a value of two octets becomes hundreds when it is refused
 
 # Multipart
 PARTS_MAX: Final = 32

@@ -6,6 +6,7 @@ values, indefinite. Large values are read by ``ber_stream``. Tags above 30 do no
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Final, NoReturn
 
 from gateway import limits
@@ -162,24 +163,29 @@ def read_header(data: bytes, start: int) -> tuple[int, int | None, int]:
         if not tag & CONSTRUCTED:
             _refuse("an indefinite length on a primitive value")
         return tag, None, begin
-    count = first & 0x7F
-    if count > limits.BER_LENGTH_OCTETS_MAX:
+    size = first & 0x7F
+    if size > limits.BER_LENGTH_OCTETS_MAX:
         _refuse("a length of too many octets")
-    if len(data) < begin + count:
+    if len(data) < begin + size:
         _refuse("cut in a length")
-    return tag, int.from_bytes(data[begin : begin + count], "big"), begin + count
+    return tag, int.from_bytes(data[begin : begin + size], "big"), begin + size
 
 
 def _elements(data: bytes, depth: int) -> Iterator[Element]:
-    position = 0
+    position, numbers = 0, count(1)
     while position < len(data):
-        tag, begin, end, after = _span(data, position, depth)
+        tag, begin, end, after = _span(data, position, depth, numbers)
         yield Element(tag, data[position:after], data[begin:end], depth)
         position = after
 
 
-def _span(data: bytes, start: int, depth: int) -> tuple[int, int, int, int]:
-    """Find one value's borders: tag, begin and end of its content, where the next value begins."""
+def _span(data: bytes, start: int, depth: int, numbers: Iterator[int]) -> tuple[int, int, int, int]:
+    """Find one value's borders: tag, begin and end of its content, where the next value begins.
+
+    ``numbers`` counts every value that was looked at, those too that only show where another one ends.
+    """
+    if next(numbers) > limits.BER_VALUES_MAX:
+        _refuse("too many values")
     tag, length, begin = read_header(data, start)
     if tag & CONSTRUCTED and depth > limits.BER_DEPTH_MAX:
         _refuse("nested too deep")
@@ -192,7 +198,7 @@ def _span(data: bytes, start: int, depth: int) -> tuple[int, int, int, int]:
     while data[position : position + 2] != END_OF_CONTENTS:
         if position >= len(data):
             _refuse("an indefinite length without its end")
-        *_, position = _span(data, position, depth + 1)
+        *_, position = _span(data, position, depth + 1, numbers)
     return tag, begin, position, position + 2
 
 

@@ -23,6 +23,7 @@ class BerStream:
         self._offset = 0
         self._before = 0  # octets of the source that lie before the buffer
         self._held = 0
+        self._values = 0  # read whole
         self._ends: list[int | None] = []  # where each value that we are inside ends; None: at its end-of-contents
 
     @property
@@ -98,6 +99,9 @@ class BerStream:
 
     def _whole(self, depth: int) -> bytes:
         tag, length, header = self._header()
+        self._values += 1
+        if self._values > limits.BER_VALUES_MAX:
+            _refuse("too many values")
         if tag & CONSTRUCTED and depth > limits.BER_DEPTH_MAX:
             _refuse("nested too deep")
         if length is not None:

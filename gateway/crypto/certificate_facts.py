@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+from gateway import limits
 from gateway.crypto.ber import INTEGER, SEQUENCE, Element, context, parse, tlv
 from gateway.errors import StructureError
 
@@ -22,6 +23,7 @@ SUBJECT_KEY_ID: Final = context(0, constructed=False)
 # All that the library raises for a certificate that it cannot read, at once or when a part of it is asked for.
 UNREADABLE: Final = (
     ValueError,
+    TypeError,  # a part of a name that is no text
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
@@ -53,6 +55,9 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
 @lru_cache(maxsize=1024)
 def facts_of_der(der: bytes) -> CertificateFacts:
     """Give the facts of a certificate as sent. Raises StructureError."""
+    if len(der) > limits.CERTIFICATE_BYTES_MAX:
+        msg = "certificate: larger than any honest one"
+        raise StructureError(msg)
     try:
         certificate = x509.load_der_x509_certificate(der)
         public_key = certificate.public_key()

@@ -144,6 +144,8 @@ def _parsed(encoded: bytes) -> _Parsed:
     # Each costs as much as a whole honest message.
     if len(found) > limits.CMS_CERTIFICATES_MAX or len(signer_infos) > limits.CMS_SIGNERS_MAX:
         _refuse("too many certificates or signers")
+    if sum(len(one.encoded) for one in found) > limits.CMS_CERTIFICATES_BYTES_MAX:
+        _refuse("too large certificates")
     readable = [facts for one in found if (facts := _readable(one))]
     return _Parsed(content_type, _enclosed(enclosed) if enclosed else None, readable, signer_infos)
 

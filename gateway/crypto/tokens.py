@@ -31,6 +31,7 @@ REFUSAL: Final = "Send a valid access token and, where the API has one, the inte
 
 AUTHORITY: Final = "iso6523-actorid-upis"
 _ICD: Final = "0192:"
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999: what is later, or infinite, is no time
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """Read a JWKS document from an address of our configuration, bounded in size and time."""
@@ -206,7 +207,7 @@ def _audiences(value: object) -> list[object]:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
         _refuse(name)
     return float(value)
 

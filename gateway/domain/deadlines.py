@@ -92,7 +92,8 @@ _INVESTIGATION: Final = (*event_names("konklusjon", Outcome.INVESTIGATION)[1:], 
 
 def sent_at_counts(sent_at: datetime, arrived_at: datetime) -> bool:
     """Whether the sender's own time lies 0-30 days before arrival, so that F01 may start at it."""
-    return timedelta(0) <= arrived_at.astimezone(UTC) - sent_at.astimezone(UTC) <= SENT_AT_AGE_MAX
+    age = arrived_at.astimezone(UTC) - sent_at  # the sender's is not moved to UTC: on the first day of year 1 it cannot be
+    return timedelta(0) <= age <= SENT_AT_AGE_MAX
 
 
 def end_of_day(moment: datetime) -> datetime:

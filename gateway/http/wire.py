@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from gateway import limits
 from gateway.errors import MalformedRequestError, UnsupportedMediaError
 from gateway.http.body import Body
+from gateway.pipeline.validate import has_few_values
 
 _BODY_IDLE_S: Final = 30.0
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -109,6 +110,9 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
         message = "Send the body as application/json."
         raise UnsupportedMediaError(message)
     octets = await Body(request, bytes_max=limits.REQUEST_JSON_BYTES_MAX, idle_s=_BODY_IDLE_S).read_all()
+    if not has_few_values(octets):
+        message = "The body has more values than any request needs."
+        raise MalformedRequestError(message)
     try:
         return model.model_validate_json(octets)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from gateway.domain.guards import GivenBasis
 from gateway.domain.identifiers import is_organisation_number
 from gateway.domain.routing import AddressKind
 from gateway.errors import MalformedRequestError
+from gateway.pipeline.validate import has_few_values
 
 
 def _printable(text: str) -> str:
@@ -231,6 +232,9 @@ ENVELOPE_FILE = "melding.json"
 
 def read_envelope(raw: bytes) -> Melding:
     """Parse an envelope. Raises MalformedRequestError naming fields and rules, never what was sent."""
+    if not has_few_values(raw):
+        message = "melding: too many values"
+        raise MalformedRequestError(message)
     try:
         return Melding.model_validate_json(raw)
     except ValidationError as error:

@@ -56,8 +56,15 @@ def read_json(raw: bytes) -> Reading:
     return reading
 
 
+def has_few_values(raw: bytes) -> bool:
+    """Whether a document cannot hold more values than are parsed; what stands inside texts counts too."""
+    return sum(map(raw.count, (b",", b"[", b"{"))) <= limits.JSON_VALUES_MAX
+
+
 def _within_bounds(raw: bytes) -> bool:
-    """Depth and length of numbers, before any parser sees them."""
+    """Depth, length of numbers and count of values, before any parser sees them."""
+    if not has_few_values(raw):
+        return False
     depth = digits = 0
     quoted = escaped = False
     for octet in raw:
@@ -85,7 +92,7 @@ def validate(raw: bytes, kind: MessageType, types: MessageTypes, tenant: TenantI
     reading.warnings.extend(("schema", f"{flaw.path} {flaw.rule}") for flaw in types.flaws(kind.key, reading.document))
     if isinstance(reading.document, Mapping):
         for name, expected in (("kommunenummer", tenant.kommunenummer), ("bydelsnummer", tenant.bydelsnummer)):
-            if reading.document.get(name) not in {expected, None}:
+            if reading.document.get(name) not in (expected, None):
                 reading.warnings.append((f"{name}-differs", ""))
     return reading
 
