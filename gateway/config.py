@@ -336,6 +336,8 @@ def _read(path: Path, faults: list[str], *, needed: bool = True) -> dict[str, An
         faults.append(f"{path.name}: the file cannot be read")
     except tomllib.TOMLDecodeError as error:
         faults.append(f"{path.name}: not TOML: {error}")
+    except (ValueError, RecursionError):  # what the library says of endless numbers and nests
+        faults.append(f"{path.name}: no TOML that can be read")
     return {}
 
 
@@ -360,8 +362,6 @@ def _overlay(raw: dict[str, Any], environment: Mapping[str, str], faults: list[s
             table = table.setdefault(part, {}) if isinstance(table, dict) else None
         if isinstance(table, dict):
             table[key] = value
-    except (ValueError, RecursionError):  # what the library says of endless numbers and nests
-        faults.append(f"{path.name}: no TOML that can be read")
         else:
             faults.append(f"{name}: there is no such table")
 

@@ -54,9 +54,9 @@ TIME_STAMP_TRIES_MAX: Final = 3  # ... repeated where that may help; then the ne
 # JSON
 JSON_VALIDATED_BYTES_MAX: Final = 4 * MIB  # a larger report is delivered unvalidated, with a warning
 JSON_DEPTH_MAX: Final = 64
+JSON_VALUES_MAX: Final = 20_000  # commas and brackets: a value of two octets becomes hundreds when it is refused
 JSON_NUMBER_CHARS_MAX: Final = 1000  # digits of one number
 REQUEST_JSON_BYTES_MAX: Final = 1 * MIB
-JSON_VALUES_MAX: Final = 20_000  # commas and brackets: a value of two octets becomes hundreds when it is refused
 
 # Multipart
 PARTS_MAX: Final = 32
