@@ -92,6 +92,7 @@ BURST_UNITS_MAX: Final = 64  # units of work in one group commit
 BURST_WAIT_S_MAX: Final = 0.005
 SEQUENCER_ROWS_MAX: Final = 256
 CLOCK_JUMP_S: Final = 5.0
+NEIGHBOURS_WAIT_S: Final = 1.0  # what was claimed together with a slow effect is given to others after this
 POISON_DEATHS_MAX: Final = 3
 POISON_DEATHS_MAX_CONCERN: Final = 5
 ORPHAN_FILE_AGE_S: Final = 24 * 3600

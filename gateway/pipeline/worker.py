@@ -6,7 +6,8 @@ process begins anything else, so that one poisonous message costs at most itself
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -82,11 +83,14 @@ async def _turn(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane
         if incarnation.alive() and await _due(env, lanes, suspects=suspects):
             items = await _claim(env, incarnation, lanes, suspects=suspects)
         incarnation.working.update(item.id for item in items)
-        for item in items:
+        rest = list(items)
+        while rest:
+            item = rest.pop(0)
             async with incarnation.gate.alone() if suspects else incarnation.gate.together():
                 if not incarnation.alive():  # what is not begun is given back when the lease ends
                     return 0
-                await perform(env, item)
+                async with _neighbours(env, incarnation, rest):
+                    await perform(env, item)
             incarnation.working.discard(item.id)
     except StoreError as error:  # what was begun is found by its lease and attempt, and runs alone
         env.log.warning("store.unavailable", code=error.code)
@@ -94,6 +98,28 @@ async def _turn(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane
     finally:
         incarnation.working.difference_update(item.id for item in items)
     return len(items)
+
+
+@asynccontextmanager
+async def _neighbours(env: Environment, incarnation: Incarnation, rest: list[Item]) -> AsyncIterator[None]:
+    """While one effect takes long, what was claimed with it is given back: nothing waits behind a slow message (S104)."""
+    if not rest:
+        yield
+        return
+
+    async def give_back() -> None:
+        await asyncio.sleep(limits.NEIGHBOURS_WAIT_S)
+        given = rest.copy()
+        rest.clear()
+        incarnation.working.difference_update(item.id for item in given)
+        await env.store.write(lambda conn: outbox.give_back(conn, given), Point.CLAIM_WORK, Lane(given[0].lane))
+
+    giving = asyncio.ensure_future(give_back())
+    try:
+        yield
+    finally:
+        giving.cancel()
+        await asyncio.gather(giving, return_exceptions=True)
 
 
 async def _due(env: Environment, lanes: Sequence[Lane], *, suspects: bool) -> bool:

@@ -244,6 +244,14 @@ def extend(conn: Connection, owner: str, items: Collection[int], lease_s: float)
     )
 
 
+def give_back(conn: Connection, items: Collection[Item]) -> None:
+    """What was claimed and not begun is anybody's again."""
+    for item in items:
+        if held(conn, item):
+            change_rows(conn, queue_item, {"id": item.id}, lease_owner=None, lease_until=None)
+            note_work(conn, queue_of(item.lane, item.partner))
+
+
 def free(
     conn: Connection, dead_owners: Collection[str], *, now: int | None = None, everyone_but: str | None = None
 ) -> list[Row[Any]]:
