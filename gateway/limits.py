@@ -95,6 +95,9 @@ CLOCK_JUMP_S: Final = 5.0
 NEIGHBOURS_WAIT_S: Final = 1.0  # what was claimed together with a slow effect is given to others after this
 POISON_DEATHS_MAX: Final = 3
 POISON_DEATHS_MAX_CONCERN: Final = 5
+OPEN_FILES_MIN: Final = 8192  # two listeners full of connections, the store and the payload files
+INODES_MIN: Final = 10_000
+HOST_FILES_MAX: Final = 10_000  # looked at for their modes by check-host
 ORPHAN_FILE_AGE_S: Final = 24 * 3600
 
 # Schemas
