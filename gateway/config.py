@@ -147,7 +147,7 @@ class TimeStamp(Section):
     url: str = Field(pattern=r"^https://[!-?A-~]{1,1000}$")
     roots: tuple[Path, ...] = Field(min_length=1)
     tls_roots: tuple[Path, ...] = ()
-    policy: str | None = Field(default=None, pattern=r"^[0-2](\.(0|[1-9][0-9]{0,8}))+$")
+    policy: str | None = Field(default=None, pattern=r"^(0|1|2)(\.(0|[1-9][0-9]{0,8}))+$")
 
 
 class Evidence(Section):

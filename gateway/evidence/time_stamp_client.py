@@ -5,6 +5,7 @@ Only a digest leaves the house. Nothing ever waits for a stamp: who calls this r
 
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -27,32 +28,34 @@ _SERVER_ERROR: Final = 500
 _WAIT_S_MAX: Final = 2.0
 
 
-class TimeStampClient:
-    """One authority. ``policy`` is the only one taken; None takes any."""
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Whom we ask and believe. ``policy`` is the only one taken, None takes any; ``tls`` None: the session's own rules."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        url: str,
-        roots: tuple[Certificate, ...],
-        policy: str | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._session = session
-        self._url = url
-        self._roots = roots
-        self._policy = policy
-        self._tls = tls or True  # True: the session's own, which verifies
+    url: str
+    roots: tuple[Certificate, ...]
+    policy: str | None = None
+    tls: ssl.SSLContext | None = None
 
     @classmethod
-    def configured(cls, session: aiohttp.ClientSession, folder: Path, section: config.TimeStamp) -> "TimeStampClient":
+    def configured(cls, folder: Path, section: config.TimeStamp) -> "Authority":
         """As ``[evidence.time_stamp]`` says, with paths that count from ``folder``. Raises ConfigError."""
         roots = read_roots(config.resolve(folder, file) for file in section.roots)
         tls = _tls(config.resolve(folder, file) for file in section.tls_roots) if section.tls_roots else None
-        return cls(session, section.url, roots, section.policy, tls)
+        return cls(section.url, roots, section.policy, tls)
+
+
+class TimeStampClient:
+    """Asks one authority."""
+
+    def __init__(self, session: aiohttp.ClientSession, authority: Authority) -> None:
+        self._session = session
+        self._authority = authority
 
     async def stamp(self, data: bytes) -> TimeStamp:
-        """A stamp over these octets. It takes ``TIME_STAMP_TRIES_MAX`` questions at most, each with a nonce of its own.
+        """A stamp over these octets, after ``TIME_STAMP_TRIES_MAX`` questions at most, each with a nonce of its own.
+
+        It may take half a minute: run it where nothing else waits.
 
         Raises PartnerUnavailableError when all went unanswered, PartnerRefusedError when the authority will not, and what
         ``read_time_stamp`` raises for an answer that is not to be believed.
@@ -66,14 +69,19 @@ class TimeStampClient:
         return await tries(self._ask, data)
 
     async def _ask(self, data: bytes) -> TimeStamp:
-        request = TimeStampRequest.over(data, self._policy)
-        return read_time_stamp(await self._post(request.encoded()), request, self._roots)
+        request = TimeStampRequest.over(data, self._authority.policy)
+        return read_time_stamp(await self._post(request.encoded()), request, self._authority.roots)
 
     async def _post(self, body: bytes) -> bytes:
         timeout = aiohttp.ClientTimeout(total=limits.TIME_STAMP_S_MAX)
         try:
             async with self._session.post(
-                self._url, data=body, headers=_HEADERS, ssl=self._tls, timeout=timeout, allow_redirects=False
+                self._authority.url,
+                data=body,
+                headers=_HEADERS,
+                ssl=self._authority.tls or True,
+                timeout=timeout,
+                allow_redirects=False,
             ) as answer:
                 if answer.status != _OK:
                     _refused(answer.status)

@@ -1,6 +1,7 @@
 """Time stamps made by OpenSSL are believed or not, over HTTPS, and what we keep is verified by OpenSSL."""
 
 import os
+import shlex
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,13 @@ from gateway.errors import (
     SignatureError,
     StructureError,
 )
-from gateway.evidence import time_stamp_client
+from gateway.evidence import time_stamp_client, verify
 from gateway.evidence.formats import head_text
-from gateway.evidence.time_stamp_client import TimeStampClient
+from gateway.evidence.time_stamp_client import Authority, TimeStampClient
 from gateway.testing.pki import CA_USAGE, TIME_STAMPING, Make, certificate_pem
 from tests import crypto_kit as kit
 from tests import time_stamp_kit as stamps
+from tests.evidence.log import Log, entry
 
 if shutil.which("openssl") is None and not os.environ.get("CI"):  # in CI it may not be missing
     pytest.skip("openssl is not installed", allow_module_level=True)
@@ -51,7 +53,8 @@ def no_waiting(monkeypatch):
 
 
 def client(session, authority, **changes):
-    return TimeStampClient.configured(session, authority.stamper.folder, authority.settings(**changes))
+    configured = Authority.configured(authority.stamper.folder, authority.settings(**changes))
+    return TimeStampClient(session, configured)
 
 
 async def test_a_head_is_stamped_over_https_and_openssl_verifies_what_is_kept(stamper, session):
@@ -67,6 +70,19 @@ async def test_a_head_is_stamped_over_https_and_openssl_verifies_what_is_kept(st
     headers = authority.asked[0].headers
     assert headers["Content-Type"] == "application/timestamp-query"
     assert HEAD not in str(headers).encode()
+
+
+async def test_the_command_that_the_verifier_prints_verifies_the_stamp_in_a_proof_file(stamper, session, capsys):
+    log = Log([entry("arrived")])
+    async with stamps.serving(stamper) as authority:
+        stamp = await client(session, authority).stamp(log.head().encode())
+    proof = stamper.file(log.proof([0], time_stamp=stamp.response).encode())
+    assert verify.main(["proof", str(proof), "--key", log.key]) == 0
+    _, _, command = capsys.readouterr().out.partition("time stamp: ")
+    words = shlex.split(command.partition("\n")[0].replace("TSA.pem", str(stamper.roots)))
+    assert words[0] == "openssl"
+    done = stamper.run(*words[1:])
+    assert done.returncode == 0, done.stderr
 
 
 async def test_a_kept_response_is_read_again_without_its_question(stamper, session):
