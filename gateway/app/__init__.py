@@ -13,17 +13,7 @@ import uuid_utils
 from gateway.app.calls import blocking, http_session
 from gateway.app.doors import Doors, expiries, listen
 from gateway.app.host_check import Host, findings, ring_host
-from gateway.app.keys import missing_keys
-from gateway.app.parts import (
-    adapter_settings,
-    catalogue_of,
-    clock_rules,
-    data_dir,
-    heads_of,
-    offices_of,
-    roads_of,
-    trust_of,
-)
+from gateway.app.parts import adapter_settings, catalogue_of, clock_rules, data_dir, offices_of, roads_of, trust_of
 from gateway.config import Configuration
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
@@ -99,7 +89,6 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         adapters = await open_adapters(stack, configuration, env, session)
         await stack.enter_async_context(engine(env, incarnation, adapters))
         await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
-        await stack.enter_async_context(watching_keys(env, lambda: missing_keys(env.offices)))
         if configuration.settings.mode == "production":
             await ring_host(env, await asyncio.to_thread(findings, Host.under(configuration)))
         doors = await listen(stack, configuration, env, session, adapters)

@@ -36,12 +36,9 @@ class AlarmCode(StrEnum):
     CLOCK_JUMP = "clock-jump"
     DISK_FLOOR = "disk-floor"
     KEY_EXPIRES = "key-expires"
-    KEY_UNAVAILABLE = "key-unavailable"
     ISSUER_UNREACHABLE = "issuer-unreachable"
     STATE_REPAIRED = "state-repaired"
     HOST_UNSAFE = "host-unsafe"
-    CLIENT_OVER_QUOTA = "client-over-quota"
-    LOG_CONTRADICTS = "log-contradicts"
 
 
 _OPEN: Final = select(alarm.c.code).where(
