@@ -34,7 +34,7 @@ class Point(StrEnum):
     RUNG = "rung"  # the webhook's outcome
     FAILED = "failed"  # an effect failed: back-off, quarantine or parking
     SWEEP = "sweep"  # leases, claims, alarms
-    NUMBER = "number"  # journal rows become leaves
+    NUMBER = "number"  # journal rows become leaves, and their head is signed
     PERSON = "person"  # a named person decides
     ADMIN = "admin"  # clients, webhooks, incarnations
     SUBMIT = "submit"  # outbound: accepted from the case system

@@ -21,7 +21,7 @@ from gateway.config import Configuration
 from gateway.errors import ConfigError
 from gateway.http.tls import pinned_context
 from gateway.observability import logging
-from gateway.store import migrate, opening
+from gateway.store import log, migrate, opening
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +78,8 @@ def migrate_store(
     """Make the database, or bring it to this program's schema."""
     configuration = load(config_file)
     folder = data_dir(configuration)
-    asyncio.run(opening.migrate_store(configuration, folder, origin="budstikke", create=create, role=service_role))
+    origin = log.new_origin(configuration.settings.evidence.origin)
+    asyncio.run(opening.migrate_store(configuration, folder, origin=origin, create=create, role=service_role))
     done = "made" if create else "up to date"
     show({"schema": migrate.HEAD}, as_json=as_json, line=f"{done}, schema {migrate.HEAD}")
 

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.errors import StructureError
+
 _HEADER = "c2sp.org/tlog-proof@v1"
 
 
@@ -47,6 +49,24 @@ class ProofFile:
         if self.time_stamp is not None:
             body["time_stamp"] = _base64(self.time_stamp)
         return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The size and root of a log, as signed."""
+
+    size: int
+    root: bytes
+
+
+def read_head(text: str) -> Head:
+    """The head in a note's text whose signature was verified. Raises StructureError."""
+    lines = text.split("\n")
+    try:
+        return Head(int(lines[1]), base64.b64decode(lines[2], validate=True))
+    except (IndexError, ValueError):
+        message = "the note is no head of a log"
+        raise StructureError(message) from None
 
 
 def head_text(origin: str, size: int, root: bytes) -> str:

@@ -4,6 +4,7 @@ Hashes are kept for each full block of 256 leaves, of 256 such blocks, and so on
 neighbours, whatever the size of the log, and there is one row more for 256 leaves.
 """
 
+import secrets
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
@@ -14,6 +15,11 @@ from gateway.store.tables import head, journal, leaf, log_state, tree_node
 
 _BITS: Final = 8
 _SPAN: Final = 1 << _BITS
+
+
+def new_origin(name: str | None) -> str:
+    """A name for a new log that no log ever had: two databases from one backup must not sign under the same name."""
+    return f"{name or 'budstikke'}/{secrets.token_hex(4)}"
 
 
 def grow(conn: Connection, before: int, after: int) -> None:
@@ -64,9 +70,9 @@ def keep_head(conn: Connection, wanted: int, root: bytes, note: str, at: int) ->
 
 
 def leaves_of(conn: Connection, message_id: str) -> list[Row[Any]]:
-    """Entries of a message in their order, with leaf number; it is None while an entry waits for its number."""
+    """Entries of a message in their order, with leaf ``number``, None while an entry waits for it."""
     query = (
-        select(journal.c.id, journal.c.entry, leaf.c.index)
+        select(journal.c.id, journal.c.entry, leaf.c.index.label("number"))
         .outerjoin(leaf, leaf.c.journal_id == journal.c.id)
         .where(journal.c.message_id == message_id)
         .order_by(journal.c.id)

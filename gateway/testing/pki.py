@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
@@ -197,6 +197,12 @@ def new_key(make: Make = SOUND) -> PrivateKey:
     if make.elliptic:
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(65537, make.key_bits)
+
+
+def write_evidence_key(path: Path) -> Path:
+    """An Ed25519 key for the heads of a log."""
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return _write_private(path, ed25519.Ed25519PrivateKey.generate().private_bytes(*form))
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key
+from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key, write_evidence_key
 
 KOMMUNENUMMER: Final = "4601"
 BYDELSNUMMER: Final = "02"
@@ -117,6 +117,7 @@ def write_keys(folder: Path) -> Pki:
     pki.organisation(ORGANISATION, "Bergen kommune").write_pem(folder / "signing.pem")
     receive_key("Mottak").write_pem(folder / "receive.pem")
     receive_key("Utskrift").write_pem(folder / "print.pem")
+    write_evidence_key(folder / "evidence.pem")
     (folder / "kek").touch(mode=0o600)
     (folder / "kek").write_bytes(secrets.token_bytes(32))
     return pki
@@ -141,6 +142,9 @@ issuer = "{issuer}"
 jwks_uri = "{jwks_uri}"
 scope_produsent = "ks:fiks"
 scope_fagsystem = "{SCOPE_FAGSYSTEM}"
+[evidence]
+origin = "budstikke.test"
+key = "file:keys/evidence.pem"
 [trust.fiks]
 roots = ["ca.pem"]
 {sections}

@@ -1,6 +1,8 @@
 """A gateway without listeners, on a real store, and reports sealed as their senders seal them."""
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from gateway.app import environment
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import CaseSystemClient
+from gateway.store import migrate
+from gateway.store.postgres import PostgresStore
 from gateway.testing.site import Site, make_site
-from tests.postgres import settings_for
+from tests.postgres import server, settings_for
 from tests.reports import Sender
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,3 +51,18 @@ def sender(pki_site: Site, env: Environment) -> Sender:
 @pytest.fixture
 def client(pki_site: Site) -> CaseSystemClient:
     return CaseSystemClient("fagsystem-1", (pki_site.tenant,))
+
+
+@pytest.fixture
+def administrator(env: Environment) -> Callable[[str], None]:
+    """Runs SQL as somebody who may do anything to the database, as no code of ours does."""
+
+    def run(statements: str) -> None:
+        if isinstance(env.store, PostgresStore):
+            server().sql(statements, env.store._readers.url.database)
+            return
+        file = env.vault.folder.root.parent / migrate.SQLITE_FILE
+        with closing(sqlite3.connect(file, timeout=5)) as conn:
+            conn.executescript(statements)
+
+    return run

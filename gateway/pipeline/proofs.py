@@ -1,0 +1,98 @@
+"""A message's proof file: made on request of a named person, because it may tell what the journal keeps sealed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from gateway.crashpoints import Point
+from gateway.domain import merkle
+from gateway.errors import MalformedRequestError, UnknownResourceError
+from gateway.evidence.formats import ProofFile, Proven, witness_update
+from gateway.pipeline.environment import Environment
+from gateway.store import journal, log, messages, payloads
+from gateway.store.entry_fields import document_name
+from gateway.store.tables import message, time_stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for: by whom, with salt and document names or without, and for which witness's size."""
+
+    person: str
+    opened: bool = False
+    known: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What lets others compare content: gone once the message is shredded."""
+
+    salt: bytes | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+async def prove(env: Environment, message_id: str, wish: Wish) -> ProofFile | None:
+    """The proof of all that the newest head covers; None when it covers nothing of this message yet.
+
+    Who asked, and whether for the salt, is an entry of its own. Raises UnknownResourceError, DecryptionError when the
+    salt is asked for after shredding, MalformedRequestError when the witness's head is newer than ours.
+    """
+    return await env.store.write(lambda conn: _prove(env, conn, message_id, wish), Point.PERSON)
+
+
+def _prove(env: Environment, conn: Connection, message_id: str, wish: Wish) -> ProofFile | None:
+    row = conn.execute(select(message).where(message.c.id == message_id)).one_or_none()
+    if row is None:
+        detail = "no message has this id"
+        raise UnknownResourceError(detail)
+    newest = log.newest_head(conn)
+    size = newest.size if newest is not None else 0
+    covered = [one for one in log.leaves_of(conn, message_id) if one.number is not None and one.number < size]
+    if newest is None or not covered:
+        return None
+    opened = _opened(env, conn, row) if wish.opened else _Opened()
+    _tell(env, conn, row, wish)
+    tree = log.subtree(conn)
+    stamp = conn.execute(select(time_stamp.c.response).where(time_stamp.c.size == size)).scalar_one_or_none()
+    return ProofFile(
+        message_id=message_id,
+        head=newest.note,
+        entries=[Proven(one.entry.encode(), one.number, merkle.inclusion(one.number, size, tree)) for one in covered],
+        salt=opened.salt,
+        names=opened.names,
+        time_stamp=bytes(stamp) if stamp is not None else None,
+        since=_since(wish.known, size, tree),
+    )
+
+
+def _opened(env: Environment, conn: Connection, row: Row[Any]) -> _Opened:
+    key = env.vault.unlock(row.tenant, row.id, payloads.find_key(conn, row.id))
+    documents = messages.documents(conn, row.id)
+    return _Opened(key.salt, {document_name(number): one.name for number, one in enumerate(documents, start=1)})
+
+
+def _tell(env: Environment, conn: Connection, row: Row[Any], wish: Wish) -> None:
+    code = "with-salt" if wish.opened else None
+    journal.write(conn, journal.Entry(journal.PROVEN, row.tenant, env.now(), wish.person, row.id, code))
+
+
+def _since(known: int | None, size: int, tree: merkle.Subtree) -> dict[int, list[bytes]]:
+    if known is None:
+        return {}
+    if known > size:
+        detail = "the witness knows a newer head than this gateway: wait, or find out why"
+        raise MalformedRequestError(detail)
+    return {known: merkle.consistency(known, size, tree)}
+
+
+def update_for_witness(conn: Connection, known: int) -> str | None:
+    """What a witness that knows so many leaves needs to move on to the newest head; None when there is none newer.
+
+    Raises MalformedRequestError when it knows more than this log holds.
+    """
+    newest = log.newest_head(conn)
+    if newest is None or newest.size == known:
+        return None
+    return witness_update(known, _since(known, newest.size, log.subtree(conn))[known], newest.note)
