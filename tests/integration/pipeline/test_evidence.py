@@ -131,9 +131,8 @@ async def test_a_changed_leaf_is_never_signed_over_and_rings(env, report, intake
 
 
 async def test_an_old_copy_of_the_database_is_noticed_by_the_file_beside_it(env, report, intake, sender, administrator):
-    size = (await env.store.read(log.newest_head)).size
     administrator("DELETE FROM head")
-    administrator(f"UPDATE log_state SET size = {size - 2}")
+    administrator("UPDATE log_state SET size = size - 2")
     administrator('DELETE FROM leaf WHERE "index" >= (SELECT size FROM log_state)')
     await intake.accept(sender.delivery(2))
     await number(env)
