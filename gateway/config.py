@@ -329,7 +329,12 @@ def _read(path: Path, faults: list[str], *, needed: bool = True) -> dict[str, An
     if not needed and not path.exists():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(limits.CONFIGURATION_BYTES_MAX + 1)
+        if len(content) > limits.CONFIGURATION_BYTES_MAX:
+            faults.append(f"{path.name}: larger than {limits.CONFIGURATION_BYTES_MAX} octets")
+            return {}
+        return tomllib.loads(content.decode())
     except FileNotFoundError:
         faults.append(f"{path.name}: the file is missing")
     except (OSError, UnicodeDecodeError):

@@ -51,6 +51,8 @@ TIME_STAMP_SERIAL_BYTES_MAX: Final = 21  # RFC 3161 section 2.4.2: 160 bits, and
 TIME_STAMP_S_MAX: Final = 10.0  # one question to an authority ...
 TIME_STAMP_TRIES_MAX: Final = 3  # ... repeated where that may help; then the next head asks anew
 
+CONFIGURATION_BYTES_MAX: Final = 256 * KIB  # one file of it
+
 # JSON
 JSON_VALIDATED_BYTES_MAX: Final = 4 * MIB  # a larger report is delivered unvalidated, with a warning
 JSON_DEPTH_MAX: Final = 64
