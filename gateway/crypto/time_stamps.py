@@ -121,9 +121,11 @@ def read_time_stamp(response: bytes, request: TimeStampRequest, roots: tuple[Cer
     """
     if len(response) > limits.TIME_STAMP_BYTES_MAX:
         _refuse("too large")
-    content, signature = verify_enclosed(_token(response), oids.TST_INFO, STRICT_CONTAINER)
+    token = _token(response)  # 1.
+    content, signature = verify_enclosed(token, oids.TST_INFO, STRICT_CONTAINER)  # 2.
     signer = signature.signer
-    stamp = _read_info(parse(content).fields(), request, signer.subject, response)
+    stamp = _read_info(parse(content).fields(), request, signer.subject, response)  # 3.
+    # 4.
     trust = TrustPolicy(roots, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
     found = trust.judge(signer.certificate, [one.certificate for one in signature.enclosed], stamp.time)
     if found not in _BELIEVED:
@@ -133,7 +135,7 @@ def read_time_stamp(response: bytes, request: TimeStampRequest, roots: tuple[Cer
 
 
 def _token(response: bytes) -> bytes:
-    """Step 1."""
+    """What a granted response holds."""
     fields = parse(response).fields()
     status = fields.take(SEQUENCE).fields()
     code = _small(status.take(INTEGER))
@@ -163,7 +165,7 @@ def _ungranted(code: int, failures: list[str]) -> NoReturn:
 
 
 def _read_info(fields: Fields, request: TimeStampRequest, authority: str, response: bytes) -> TimeStamp:
-    """Step 3."""
+    """Compare a TSTInfo with what was asked, and tell what it says."""
     if fields.take(INTEGER).integer() != _VERSION:
         _refuse("another version")
     policy = _dotted(fields.take(OBJECT_IDENTIFIER))
