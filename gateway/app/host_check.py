@@ -257,7 +257,7 @@ async def ring_host(env: Environment, found: Sequence[Finding]) -> None:
     def judge(conn: Connection) -> None:
         for row in alarms.open_alarms(conn):
             if row.code == alarm and row.subject not in codes:
-                alarms.close(conn, code=alarm, subject=row.subject, at=at, actor="gateway")
+                alarms.close(conn, tenant=row.tenant, code=alarm, subject=row.subject, at=at, actor="gateway")
         for code in sorted(codes):
             alarms.ring(conn, tenant="*", code=alarm, subject=code, at=at)
 

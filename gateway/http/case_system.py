@@ -5,7 +5,7 @@ camelCase. No digest, ETag or Content-Digest of a document leaves before its con
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -37,43 +37,45 @@ LISTED: Final = (State.READY, State.OFFERED, State.HELD, State.CONFIRMED, State.
 
 _FEED_STEP_S: Final = 1.0  # entries get their numbers within a second
 
-Verb = Callable[[web.Request, CaseSystemClient], Awaitable[web.StreamResponse]]
+A = TypeVar("A")
+Verb = Callable[[A, web.Request, CaseSystemClient], Awaitable[web.StreamResponse]]
+"""A method of a part of the API; the part is made for each request, over the rows of the client's tenants alone."""
 
 
 def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute]:
-    """Every route of the case systems' listener, each behind the door and within the client's places."""
-    api, bells, out = CaseSystemApi(env), WebhookApi(env), OutgoingApi(env)
+    """Every route of the case systems' listener: behind the door, within the client's places, over its tenants' rows."""
+    api, bells, out = CaseSystemApi, WebhookApi, OutgoingApi
     admission = Admission(
         concurrent_max=limits.CASE_SYSTEM_REQUESTS_MAX, per_client_max=limits.CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX
     )
 
-    def mounted(method: str, path: str, verb: Verb) -> HttpRoute:
+    def mounted(method: str, path: str, part: Callable[[Environment], A], verb: Verb[A]) -> HttpRoute:
         async def handle(request: web.Request) -> web.StreamResponse:
             client = await door.enter(request)
             with admission.admit(client.id, concern=True):
-                return await verb(request, client)
+                return await verb(part(env.for_tenants(*client.tenants)), request, client)
 
         return HttpRoute(method, BASE + path, handle)
 
     return [
         description_route(BASE),
-        mounted("GET", "/messages", api.messages),
-        mounted("POST", "/messages", out.submit),
-        mounted("POST", "/messages/claim", api.claim),
-        mounted("POST", "/messages/confirm", api.confirm_batch),
-        mounted("GET", "/messages/{id}", api.head),
-        mounted("GET", "/messages/{id}/documents/{name}", api.document),
-        mounted("POST", "/messages/{id}/confirm", api.confirm),
-        mounted("POST", "/messages/{id}/reject", api.reject),
-        mounted("POST", "/messages/{id}/events", api.event),
-        mounted("POST", "/messages/{id}/withdraw", out.withdraw),
-        mounted("GET", "/messages/{id}/receipts", api.receipts),
-        mounted("GET", "/events", api.events),
-        mounted("GET", "/clocks", api.clocks),
-        mounted("PUT", "/webhook", bells.put),
-        mounted("GET", "/webhook", bells.show),
-        mounted("DELETE", "/webhook", bells.remove),
-        mounted("POST", "/test/echo", api.echo),
+        mounted("GET", "/messages", api, CaseSystemApi.messages),
+        mounted("POST", "/messages", out, OutgoingApi.submit),
+        mounted("POST", "/messages/claim", api, CaseSystemApi.claim),
+        mounted("POST", "/messages/confirm", api, CaseSystemApi.confirm_batch),
+        mounted("GET", "/messages/{id}", api, CaseSystemApi.head),
+        mounted("GET", "/messages/{id}/documents/{name}", api, CaseSystemApi.document),
+        mounted("POST", "/messages/{id}/confirm", api, CaseSystemApi.confirm),
+        mounted("POST", "/messages/{id}/reject", api, CaseSystemApi.reject),
+        mounted("POST", "/messages/{id}/events", api, CaseSystemApi.event),
+        mounted("POST", "/messages/{id}/withdraw", out, OutgoingApi.withdraw),
+        mounted("GET", "/messages/{id}/receipts", api, CaseSystemApi.receipts),
+        mounted("GET", "/events", api, CaseSystemApi.events),
+        mounted("GET", "/clocks", api, CaseSystemApi.clocks),
+        mounted("PUT", "/webhook", bells, WebhookApi.put),
+        mounted("GET", "/webhook", bells, WebhookApi.show),
+        mounted("DELETE", "/webhook", bells, WebhookApi.remove),
+        mounted("POST", "/test/echo", api, CaseSystemApi.echo),
     ]
 
 

@@ -78,7 +78,8 @@ class Intake:
         require_room(self._env, kind.lane)
         arrival = await self._stream(delivery, office, kind)
         crashpoint(Point.SPOOL_WRITTEN, Side.AFTER)
-        accepted = await self._store.write(lambda conn: self._commit(conn, arrival), Point.ACCEPT, kind.lane)
+        store = self._store.for_tenants([str(office.tenant)])
+        accepted = await store.write(lambda conn: self._commit(conn, arrival), Point.ACCEPT, kind.lane)
         await delivery.acknowledge()
         if accepted.repeated:
             await asyncio.to_thread(self._forget, arrival.records)
@@ -209,10 +210,14 @@ class Intake:
 
     async def history(self, message_id: str, caller: Caller) -> Sequence[HistoryRow]:
         """See ``spi.Intake.history``."""
-        rows = await self._store.read(lambda conn: messages.history_for(conn, message_id, caller.fiks_org_id or ""))
-        if not rows:
+        sender = caller.fiks_org_id or ""
+        # A sender belongs to no tenant: its own message says where it went, and nothing more is read over them all.
+        tenant = await self._store.read(lambda conn: messages.tenant_of(conn, message_id, sender))
+        if tenant is None:
             detail = "no message of yours has this id"
             raise UnknownResourceError(detail)
+        store = self._store.for_tenants([tenant])
+        rows = await store.read(lambda conn: messages.history_for(conn, message_id, sender))
         return [HistoryRow(message_id, messages.moment(row.at), row.status, "") for row in rows]
 
 

@@ -25,13 +25,14 @@ _AGAIN: Final = frozenset({(State.DELIVERED, True), (State.HELD, False)})
 
 async def take_receipt(env: Environment, receipt: Receipt) -> bool:
     """See ``spi.Intake.receipt``."""
-    fits = await env.store.write(lambda conn: _take(env, conn, receipt), Point.RECEIPT_IN)
+    found = await env.store.read(lambda conn: _candidate(conn, receipt))  # a partner's receipt names no tenant
+    env = env.for_tenants(*([found.tenant] if found is not None else []))
+    fits = await env.store.write(lambda conn: _take(env, conn, found, receipt), Point.RECEIPT_IN)
     env.log.info("receipt.came", road=receipt.road, code="fits" if fits else "mismatch")
     return fits
 
 
-def _take(env: Environment, conn: Connection, receipt: Receipt) -> bool:
-    found = _candidate(conn, receipt)
+def _take(env: Environment, conn: Connection, found: StoredParcel | None, receipt: Receipt) -> bool:
     if found is None or not _fits(conn, found, receipt):
         subject = found.message_id if found is not None else f"road/{receipt.road}"[:128]
         tenant = found.tenant if found is not None else "*"

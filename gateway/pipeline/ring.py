@@ -43,8 +43,9 @@ def _settle(env: Environment, conn: Connection, item: Item, heard: list[str], de
     for client_id in deaf:
         alarms.ring(conn, tenant=item.tenant, code=AlarmCode.WEBHOOK_FAILING, subject=client_id, at=now)
     for client_id in heard:
-        alarms.close(conn, code=AlarmCode.WEBHOOK_FAILING, subject=client_id, at=now, actor="gateway")
-    code = "unheard" if deaf else "rung"
+        code = AlarmCode.WEBHOOK_FAILING
+        alarms.close(conn, tenant=item.tenant, code=code, subject=client_id, at=now, actor="gateway")
+    outcome = "unheard" if deaf else "rung"
     if outbox.held(conn, item):
-        outbox.finish(conn, item, code, now)
-    return code
+        outbox.finish(conn, item, outcome, now)
+    return outcome

@@ -70,7 +70,7 @@ def _judge(conn: Connection, levels: Mapping[str, int], at: int) -> None:
     code = AlarmCode.KEY_EXPIRES
     for row in alarms.open_alarms(conn):
         if row.code == code and not levels.get(row.subject):
-            alarms.close(conn, code=code, subject=row.subject, at=at, actor="gateway")
+            alarms.close(conn, tenant=row.tenant, code=code, subject=row.subject, at=at, actor="gateway")
     for subject, level in levels.items():
         if level:
             alarms.ring(conn, tenant="*", code=code, subject=subject, at=at, level=level)
@@ -85,7 +85,7 @@ async def watch_disk(env: Environment) -> None:
         await env.store.write(lambda conn: alarms.ring(conn, tenant="*", code=code, subject=_DISK, at=at), Point.SWEEP)
     elif rung and usage.free >= floor * _ROOM_AGAIN:
         await env.store.write(
-            lambda conn: alarms.close(conn, code=code, subject=_DISK, at=at, actor="gateway"), Point.SWEEP
+            lambda conn: alarms.close(conn, tenant="*", code=code, subject=_DISK, at=at, actor="gateway"), Point.SWEEP
         )
 
 
@@ -104,7 +104,7 @@ class IssuerAlarms:
     def close(self, issuer: str) -> None:
         """They could."""
         subject, at, code = issuer[:SUBJECT_CHARS_MAX], self._env.now(), AlarmCode.ISSUER_UNREACHABLE
-        self._begin(lambda conn: alarms.close(conn, code=code, subject=subject, at=at, actor="gateway"))
+        self._begin(lambda conn: alarms.close(conn, tenant="*", code=code, subject=subject, at=at, actor="gateway"))
 
     async def finish(self) -> None:
         """Wait for what is begun."""

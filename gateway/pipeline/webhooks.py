@@ -55,14 +55,35 @@ def signature(secret: bytes, bell_id: str, timestamp: int, body: bytes) -> str:
 async def put(env: Environment, client: CaseSystemClient, url: str, secret_text: str) -> None:
     """Set the client's webhook once it has answered a signed challenge.
 
-    Raises MalformedRequestError for an address that cannot be used or does not answer, or a secret that is too short.
+    Raises MalformedRequestError for an address that cannot be used or does not answer, a secret that is too short, or a
+    client without an office here.
     """
     _require_usable(env, url)
     secret = _secret(secret_text)
-    tenant = client.tenants[0]
+    served = {str(office.tenant) for office in env.offices.all()}
+    hooks = [_sealed(env, client, tenant, url, secret) for tenant in client.tenants if tenant in served]
+    if not hooks:
+        detail = "none of your offices is served here, so there is nothing to ring for"
+        raise MalformedRequestError(detail)
+    try:
+        await ring_one(env, hooks[0], Bell(str(uuid_utils.uuid7()), CHALLENGE, {}))
+    except PartnerUnavailableError:
+        detail = "the address did not answer the signed challenge with a 2xx status"
+        raise MalformedRequestError(detail, code="webhook-unproven") from None
+    now = env.now()
+
+    def work(conn: Connection) -> None:
+        webhooks.put(conn, client.id, hooks)
+        for hook in hooks:
+            journal.write(conn, journal.Entry(journal.WEBHOOK_SET, hook.tenant, now, client.id))
+
+    await env.store.write(work, Point.ADMIN)
+
+
+def _sealed(env: Environment, client: CaseSystemClient, tenant: str, url: str, secret: bytes) -> StoredWebhook:
     kek = env.offices.of(tenant).kek
     key = DataKey.generate()
-    hook = StoredWebhook(
+    return StoredWebhook(
         client_id=client.id,
         tenant=tenant,
         url=url,
@@ -70,18 +91,6 @@ async def put(env: Environment, client: CaseSystemClient, url: str, secret_text:
         wrapped=kek.wrap(key, key_context(tenant, _context(client.id))),
         secret=key.seal_bytes(RecordName(tenant, _context(client.id), "secret"), secret),
     )
-    try:
-        await ring_one(env, hook, Bell(str(uuid_utils.uuid7()), CHALLENGE, {}))
-    except PartnerUnavailableError:
-        detail = "the address did not answer the signed challenge with a 2xx status"
-        raise MalformedRequestError(detail, code="webhook-unproven") from None
-    now = env.now()
-
-    def work(conn: Connection) -> None:
-        webhooks.put(conn, hook)
-        journal.write(conn, journal.Entry(journal.WEBHOOK_SET, tenant, now, client.id))
-
-    await env.store.write(work, Point.ADMIN)
 
 
 async def show(env: Environment, client: CaseSystemClient) -> str:
@@ -97,10 +106,10 @@ async def remove(env: Environment, client: CaseSystemClient) -> None:
     now = env.now()
 
     def work(conn: Connection) -> bool:
-        if not webhooks.remove(conn, client.id):
-            return False
-        journal.write(conn, journal.Entry(journal.WEBHOOK_REMOVED, client.tenants[0], now, client.id))
-        return True
+        tenants = webhooks.remove(conn, client.id)
+        for tenant in tenants:
+            journal.write(conn, journal.Entry(journal.WEBHOOK_REMOVED, tenant, now, client.id))
+        return bool(tenants)
 
     if not await env.store.write(work, Point.ADMIN):
         raise UnknownResourceError(_NONE)

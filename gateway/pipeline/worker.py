@@ -152,7 +152,8 @@ async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lan
 
 
 async def perform(env: Environment, item: Item) -> None:
-    """One effect: note that it begins, do it, and settle how it ended."""
+    """One effect: note that it begins, do it, and settle how it ended; in sight of its own tenant's rows only."""
+    env = env.for_tenants(item.tenant)
     started = time.monotonic()
     now = env.now()
     if not await env.store.write(lambda conn: outbox.begin(conn, item, now), Point.BEGIN_ATTEMPT, Lane(item.lane)):

@@ -1,4 +1,4 @@
-"""Alarms: a row that stays open until somebody closes it, opened once per code and subject.
+"""Alarms: a row that stays open until somebody closes it, opened once per tenant, code and subject.
 
 An alarm's code is the file name of its runbook in ``docs/operations``; its subject is an id of ours.
 """
@@ -42,6 +42,7 @@ class AlarmCode(StrEnum):
 
 
 _OPEN: Final = select(alarm.c.code).where(
+    alarm.c.tenant == bindparam("tenant"),
     alarm.c.code.in_(bindparam("codes", expanding=True)),
     alarm.c.subject == bindparam("subject"),
     alarm.c.closed_at.is_(None),
@@ -49,9 +50,12 @@ _OPEN: Final = select(alarm.c.code).where(
 _CLOSE: Final = (
     alarm.update()
     .where(
-        alarm.c.code == bindparam("of_code"), alarm.c.subject == bindparam("of_subject"), alarm.c.closed_at.is_(None)
+        alarm.c.tenant == bindparam("of_tenant"),
+        alarm.c.code == bindparam("of_code"),
+        alarm.c.subject == bindparam("of_subject"),
+        alarm.c.closed_at.is_(None),
     )
-    .returning(alarm.c.id, alarm.c.tenant)
+    .returning(alarm.c.id)
 )
 
 
@@ -59,7 +63,7 @@ def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: in
     """Open an alarm, or raise the level of the open one. Returns whether anything changed."""
     open_row = conn.execute(
         select(alarm.c.id, alarm.c.level).where(
-            alarm.c.code == code, alarm.c.subject == subject, alarm.c.closed_at.is_(None)
+            alarm.c.tenant == tenant, alarm.c.code == code, alarm.c.subject == subject, alarm.c.closed_at.is_(None)
         )
     ).one_or_none()
     if open_row is not None and open_row.level >= level:
@@ -77,22 +81,24 @@ def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: in
     return True
 
 
-def close(conn: Connection, *, code: AlarmCode, subject: str, at: int, actor: str) -> bool:
-    """Close the open alarm of this code and subject, if there is one."""
-    values = {"of_code": code.value, "of_subject": subject, "closed_at": at, "closed_by": actor}
-    row = conn.execute(_CLOSE, values).one_or_none()
+def close(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: int, actor: str) -> bool:
+    """Close the tenant's open alarm of this code and subject, if there is one."""
+    of = {"of_tenant": tenant, "of_code": code.value, "of_subject": subject}
+    row = conn.execute(_CLOSE, {**of, "closed_at": at, "closed_by": actor}).one_or_none()
     if row is None:
         return False
-    entry = journal.Entry(journal.ALARM_CLOSED, row.tenant, at, actor, code=code.value, refs={"alarm": row.id})
+    entry = journal.Entry(journal.ALARM_CLOSED, tenant, at, actor, code=code.value, refs={"alarm": row.id})
     journal.write(conn, entry)
     return True
 
 
-def close_all(conn: Connection, codes: Collection[AlarmCode], *, subject: str, at: int, actor: str) -> None:
+def close_all(
+    conn: Connection, codes: Collection[AlarmCode], *, tenant: str, subject: str, at: int, actor: str
+) -> None:
     """Close those of these codes that are open for a subject. One look when none is, as is the rule."""
-    found = conn.execute(_OPEN, {"codes": [code.value for code in codes], "subject": subject})
+    found = conn.execute(_OPEN, {"tenant": tenant, "codes": [code.value for code in codes], "subject": subject})
     for code in found.scalars().all():
-        close(conn, code=AlarmCode(code), subject=subject, at=at, actor=actor)
+        close(conn, tenant=tenant, code=AlarmCode(code), subject=subject, at=at, actor=actor)
 
 
 def see(conn: Connection, alarm_id: int, *, at: int, actor: str) -> bool:
@@ -113,8 +119,10 @@ def see(conn: Connection, alarm_id: int, *, at: int, actor: str) -> bool:
 
 def close_id(conn: Connection, alarm_id: int, *, at: int, actor: str) -> bool:
     """Close one alarm by its number."""
-    row = conn.execute(select(alarm.c.code, alarm.c.subject).where(alarm.c.id == alarm_id)).one_or_none()
-    return row is not None and close(conn, code=AlarmCode(row.code), subject=row.subject, at=at, actor=actor)
+    row = conn.execute(select(alarm).where(alarm.c.id == alarm_id)).one_or_none()
+    return row is not None and close(
+        conn, tenant=row.tenant, code=AlarmCode(row.code), subject=row.subject, at=at, actor=actor
+    )
 
 
 def open_alarms(conn: Connection) -> list[Row[Any]]:

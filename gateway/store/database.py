@@ -6,7 +6,7 @@ decides and writes. It never sees a driver, never commits, and never waits for a
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Protocol, TypeVar
 
@@ -44,6 +44,14 @@ class Store(Protocol):
         """The event that the next commit with work for this queue sets. Take it before looking: then none falls between.
 
         A hint, never the only trigger.
+        """
+        ...
+
+    def for_tenants(self, tenants: Collection[str]) -> "Store":
+        """The same store, whose units see and write the rows of these offices and of the installation only.
+
+        On PostgreSQL the database sees to it (``gateway.store.row_security``); on SQLite nobody does. It never shows
+        more than the store it is made from. Closing it closes the store. Raises StoreError for what is no tenant.
         """
         ...
 

@@ -76,6 +76,14 @@ def add_history(conn: Connection, tenant: str, message_id: str, status: str, at:
     insert_new(conn, history, values, ["message_id", "tenant", "status"])
 
 
+def tenant_of(conn: Connection, message_id: str, sender: str) -> str | None:
+    """The office that this sender sent the message to."""
+    query = select(message.c.tenant).where(
+        message.c.id == message_id, message.c.sender == sender, message.c.direction == "inn"
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
 def history_for(conn: Connection, message_id: str, sender: str) -> list[Row[Any]]:
     """The statuses of a message that this sender sent, oldest first."""
     query = (

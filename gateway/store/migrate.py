@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, inspect, text
 
 from gateway.crashpoints import Point
 from gateway.errors import ConfigError
-from gateway.store import roles
+from gateway.store import roles, row_security
 from gateway.store.postgres import PostgresStore
 from gateway.store.sqlite import sqlite_engine
 from gateway.store.tables import log_state
@@ -91,14 +91,18 @@ def check(conn: Connection) -> None:
     if version != HEAD:
         message = f"the database has schema {version}, this program needs {HEAD}: budstikke migrate"
         raise ConfigError(message)
+    if conn.dialect.name == "postgresql":
+        row_security.check(conn)
 
 
 def run_migrations(conn: Connection) -> None:
-    """Every step that the database lacks, in the caller's transaction."""
+    """Every step that the database lacks, in the caller's transaction; then every table under row-level security."""
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     settings.attributes["connection"] = conn
     alembic.command.upgrade(settings, "head")
+    if conn.dialect.name == "postgresql":
+        row_security.enforce(conn)
 
 
 def _version(conn: Connection) -> str | None:

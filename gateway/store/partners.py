@@ -6,6 +6,7 @@ from gateway.domain.flow import Flow
 from gateway.store import alarms
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import insert_new, now_us
+from gateway.store.row_security import execute_for_all
 from gateway.store.tables import partner, queue_item
 
 _EVERYBODY = "*"
@@ -53,13 +54,16 @@ def save(conn: Connection, name: str, before: Flow, after: Flow, at: int) -> Non
     if after.is_down and not before.is_down:
         alarms.ring(conn, tenant=_EVERYBODY, code=AlarmCode.PARTNER_DOWN, subject=name, at=at)
     elif before.is_down and not after.is_down:
-        alarms.close(conn, code=AlarmCode.PARTNER_DOWN, subject=name, at=at, actor="gateway")
+        code = AlarmCode.PARTNER_DOWN
+        alarms.close(conn, tenant=_EVERYBODY, code=code, subject=name, at=at, actor="gateway")
         _wake(conn, name)
 
 
 def _wake(conn: Connection, name: str) -> None:
+    """Every office's: the one whose attempt found the partner well is not the only one that waits for it."""
     now = now_us(conn)
-    conn.execute(
+    execute_for_all(
+        conn,
         queue_item.update()
         .where(
             queue_item.c.partner == name,
@@ -67,5 +71,5 @@ def _wake(conn: Connection, name: str) -> None:
             queue_item.c.parked.is_(None),
             queue_item.c.run_at > now,
         )
-        .values(run_at=now)
+        .values(run_at=now),
     )

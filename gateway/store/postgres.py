@@ -7,7 +7,7 @@ only if its COMMIT was never sent.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.message_type import Lane
 from gateway.errors import CommitUnknownError, ConfigError, StoreError
-from gateway.store import driver_errors
+from gateway.store import driver_errors, row_security
 from gateway.store.database import Signals, Work, noted_work
 from gateway.store.incarnations import Presence
 
@@ -47,7 +47,7 @@ _SESSION: Final = {
 
 
 class PostgresStore:
-    """The store for several processes and hosts."""
+    """The store for several processes and hosts. Its units see the whole installation; ``for_tenants`` narrows."""
 
     def __init__(self, url: URL, *, timeout_s: float) -> None:
         """``timeout_s`` bounds the wait for a connection, its opening, and for each statement on it."""
@@ -63,19 +63,31 @@ class PostgresStore:
 
     async def write(self, work: Work[T], point: Point, lane: Lane = Lane.ORDINARY) -> T:
         """See ``Store.write``."""
+        return await self.write_as(row_security.WHOLE, work, point, lane)
+
+    async def read(self, work: Work[T]) -> T:
+        """See ``Store.read``. All its statements see one moment."""
+        return await self.read_as(row_security.WHOLE, work)
+
+    def for_tenants(self, tenants: Collection[str]) -> "TenantsStore":
+        """See ``Store.for_tenants``."""
+        return TenantsStore(self, tenants)
+
+    async def write_as(self, seen: str, work: Work[T], point: Point, lane: Lane) -> T:
+        """``write`` with this value of the setting of ``row_security``."""
         if self._closed:
             message = "the store is closed"
             raise StoreError(message)
         # A caller that goes away does not take its unit back: its COMMIT may be under way.
-        task = asyncio.create_task(self._write(self._pools[lane], work, point))
+        task = asyncio.create_task(self._write(self._pools[lane], seen, work, point))
         self._units.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
 
-    async def read(self, work: Work[T]) -> T:
-        """See ``Store.read``. All its statements see one moment."""
+    async def read_as(self, seen: str, work: Work[T]) -> T:
+        """``read`` with this value of the setting of ``row_security``."""
         try:
-            async with _transaction(self._readers, _BEGIN_READ) as (conn, _):
+            async with _transaction(self._readers, row_security.begun(_BEGIN_READ, seen)) as (conn, _):
                 return await conn.run_sync(work)
         except driver_errors.ANY as error:
             raise driver_errors.named(error) from error
@@ -102,7 +114,7 @@ class PostgresStore:
         if not task.cancelled():
             task.exception()  # the caller may be gone: then nobody else needs to hear
 
-    async def _write(self, pool: AsyncEngine, work: Work[T], point: Point) -> T:
+    async def _write(self, pool: AsyncEngine, seen: str, work: Work[T], point: Point) -> T:
         retrying = AsyncRetrying(
             retry=retry_if_exception(driver_errors.may_repeat),
             stop=stop_after_attempt(_TRIES_MAX),
@@ -110,7 +122,7 @@ class PostgresStore:
             reraise=True,
         )
         try:
-            done: tuple[T, frozenset[str]] = await retrying(_once, pool, work, point)
+            done: tuple[T, frozenset[str]] = await retrying(_once, pool, seen, work, point)
         except driver_errors.ANY as error:
             raise driver_errors.named(error) from error
         result, queues = done
@@ -120,9 +132,38 @@ class PostgresStore:
         return result
 
 
-async def _once(pool: AsyncEngine, work: Work[T], point: Point) -> tuple[T, frozenset[str]]:
+class TenantsStore:
+    """What ``PostgresStore.for_tenants`` gives: a narrower view, with the same connections behind it."""
+
+    def __init__(self, whole: PostgresStore, tenants: Collection[str]) -> None:
+        self._whole = whole
+        self._tenants = frozenset(tenants)
+        self._seen = row_security.scope(self._tenants)
+
+    async def write(self, work: Work[T], point: Point, lane: Lane = Lane.ORDINARY) -> T:
+        """See ``Store.write``."""
+        return await self._whole.write_as(self._seen, work, point, lane)
+
+    async def read(self, work: Work[T]) -> T:
+        """See ``Store.read``."""
+        return await self._whole.read_as(self._seen, work)
+
+    def watch(self, queue: str) -> asyncio.Event:
+        """See ``Store.watch``."""
+        return self._whole.watch(queue)
+
+    def for_tenants(self, tenants: Collection[str]) -> "TenantsStore":
+        """See ``Store.for_tenants``."""
+        return TenantsStore(self._whole, self._tenants.intersection(tenants))
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        await self._whole.close()
+
+
+async def _once(pool: AsyncEngine, seen: str, work: Work[T], point: Point) -> tuple[T, frozenset[str]]:
     """The unit's result, and the queues it left work in."""
-    async with _transaction(pool, _BEGIN_WRITE) as (conn, raw):
+    async with _transaction(pool, row_security.begun(_BEGIN_WRITE, seen)) as (conn, raw):
         result = await conn.run_sync(work)
         queues = await conn.run_sync(noted_work)
         crashpoint(point, Side.BEFORE)
@@ -205,7 +246,12 @@ def check_server(conn: Connection, *, production: bool) -> None:
 
 def _role_faults(conn: Connection) -> list[str]:
     """The service's role must be stopped by the database where the code is not (S93)."""
-    role = conn.execute(text("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")).one()
+    role = conn.execute(
+        text(
+            "SELECT bool_or(rolsuper) AS rolsuper, bool_or(rolbypassrls) AS rolbypassrls FROM pg_roles "
+            "WHERE pg_has_role(current_user, oid, 'MEMBER')"  # SET ROLE would make it one of these
+        )
+    ).one()
     owned = "SELECT count(*) FROM pg_class WHERE relname = 'journal' AND pg_has_role(current_user, relowner, 'MEMBER')"
     faults = []
     if role.rolsuper:

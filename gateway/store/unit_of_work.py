@@ -148,7 +148,14 @@ def move_locked(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
             commit=happening.commit,
         ),
     )
-    alarms.close_all(conn, _CLOSED_BY_PROGRESS, subject=row.message_id, at=happening.at, actor=happening.actor)
+    alarms.close_all(
+        conn,
+        _CLOSED_BY_PROGRESS,
+        tenant=row.tenant,
+        subject=row.message_id,
+        at=happening.at,
+        actor=happening.actor,
+    )
     _owe(conn, row, effects, generation, happening)
     if after in _DECIDED:
         _owe_duplicates(conn, row.message_id, _DECIDED[after])

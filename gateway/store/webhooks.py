@@ -1,9 +1,10 @@
-"""Where case systems want to be rung."""
+"""Where case systems want to be rung: a row for each office of a client, so that an office's bell needs no other's row."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from gateway.store.database import add_row
 from gateway.store.tables import client, client_tenant, webhook
@@ -11,7 +12,7 @@ from gateway.store.tables import client, client_tenant, webhook
 
 @dataclass(frozen=True, slots=True)
 class StoredWebhook:
-    """One client's address, with the secret it verifies us by, sealed."""
+    """One client's address for one office's messages, with the secret it verifies us by, sealed under its key."""
 
     client_id: str
     tenant: str
@@ -21,29 +22,23 @@ class StoredWebhook:
     secret: bytes
 
 
-def put(conn: Connection, hook: StoredWebhook) -> None:
-    """Set a client's webhook, in place of an earlier one."""
-    remove(conn, hook.client_id)
-    add_row(
-        conn,
-        webhook,
-        client_id=hook.client_id,
-        tenant=hook.tenant,
-        url=hook.url,
-        kek_id=hook.kek_id,
-        wrapped=hook.wrapped,
-        secret=hook.secret,
-    )
+def put(conn: Connection, client_id: str, hooks: Sequence[StoredWebhook]) -> None:
+    """Set a client's webhook, in place of an earlier one: the same address, for each of its offices."""
+    remove(conn, client_id)
+    for hook in hooks:
+        add_row(conn, webhook, **asdict(hook))
 
 
-def remove(conn: Connection, client_id: str) -> bool:
-    """Forget it. False when there was none."""
-    return conn.execute(webhook.delete().where(webhook.c.client_id == client_id)).rowcount == 1
+def remove(conn: Connection, client_id: str) -> list[str]:
+    """Forget it. The offices that it was set for; none when there was none."""
+    gone = webhook.delete().where(webhook.c.client_id == client_id).returning(webhook.c.tenant)
+    return sorted(conn.execute(gone).scalars())
 
 
 def find(conn: Connection, client_id: str) -> StoredWebhook | None:
-    """A client's webhook."""
-    row = conn.execute(select(webhook).where(webhook.c.client_id == client_id)).one_or_none()
+    """A client's webhook; where it has several offices, that of the first."""
+    query = select(webhook).where(webhook.c.client_id == client_id).order_by(webhook.c.tenant).limit(1)
+    row = conn.execute(query).one_or_none()
     return None if row is None else _stored(row)
 
 
@@ -52,11 +47,12 @@ def of_tenant(conn: Connection, tenant: str) -> list[StoredWebhook]:
     return [_stored(row) for row in conn.execute(_OF_TENANT, {"tenant": tenant})]
 
 
+_ALLOWED: Final = and_(client_tenant.c.client_id == webhook.c.client_id, client_tenant.c.tenant == webhook.c.tenant)
 _OF_TENANT: Final = (
     select(webhook)
-    .join(client_tenant, client_tenant.c.client_id == webhook.c.client_id)
+    .join(client_tenant, _ALLOWED)
     .join(client, client.c.id == webhook.c.client_id)
-    .where(client_tenant.c.tenant == bindparam("tenant"), client.c.revoked_at.is_(None))
+    .where(webhook.c.tenant == bindparam("tenant"), client.c.revoked_at.is_(None))
     .order_by(webhook.c.client_id)
 )
 

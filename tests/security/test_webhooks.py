@@ -117,7 +117,7 @@ async def test_a_bell_rings_only_at_those_who_may_see_the_message_and_not_at_a_r
     async with serving([web.post("/webhook", partial(note, rung))]) as base:
         for hook in await env.store.read(lambda conn: [stored.find(conn, name) for name in receivers]):
             moved = dataclasses.replace(hook, url=f"{base}/webhook?{hook.client_id}")
-            await env.store.write(lambda conn, moved=moved: stored.put(conn, moved), Point.ADMIN)
+            await env.store.write(lambda conn, moved=moved: stored.put(conn, moved.client_id, [moved]), Point.ADMIN)
         await work_off(env)
     assert rung == [("fagsystem-1", accepted.id)]
 

@@ -11,7 +11,12 @@ def row_id() -> sa.Column[int]:
 
 def of_message() -> tuple[sa.Column[int], sa.Column[str], sa.Column[str]]:
     """How every row that hangs on a message begins."""
-    return row_id(), text("tenant", 7), text("message_id", 36)
+    return row_id(), tenant(), text("message_id", 36)
+
+
+def tenant(*, default: str | None = None) -> sa.Column[str]:
+    """Whose row it is; ``*`` for the installation's own. Never empty: empty is what a transaction for nobody says."""
+    return sa.Column("tenant", sa.String(7), sa.CheckConstraint("tenant <> ''"), nullable=False, server_default=default)
 
 
 def text(name: str, length: int, *, null: bool = False, default: str | None = None) -> sa.Column[str]:

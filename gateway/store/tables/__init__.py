@@ -1,6 +1,7 @@
 """All tables and their constraints.
 
-Every table carries the tenant; keys that must be unique start with it, so that one tenant cannot learn of another's.
+Every table carries the tenant, never empty; keys that must be unique start with it, so that one tenant cannot learn of
+another's. Rows of the installation itself carry ``*`` and hold nothing of a tenant (``gateway.store.row_security``).
 Times are UTC microseconds since 1970 as integers: equal on both stores and free of drivers' opinions.
 """
 

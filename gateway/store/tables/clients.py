@@ -41,12 +41,13 @@ client_password = Table(
 webhook = Table(
     "webhook",
     metadata,
-    operational("client_id", String(64), primary_key=True),
-    operational("tenant", String(7)),
+    operational("tenant", String(7)),  # one row for each office of the client, sealed under that office's own key
+    operational("client_id", String(64)),
     operational("url", String(1024)),
     operational("kek_id", String(64)),
     operational("wrapped", LargeBinary),  # the data key that the secret is sealed under
     operational("secret", LargeBinary),  # sealed
+    PrimaryKeyConstraint("tenant", "client_id"),
 )
 
 idempotency = Table(

@@ -86,6 +86,7 @@ alarm = Table(
     operational("closed_by", String(64), null=True),
     Index(
         "uq_alarm_open",
+        "tenant",
         "code",
         "subject",
         unique=True,

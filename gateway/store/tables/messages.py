@@ -31,7 +31,6 @@ message = Table(
     evidence("remote_id", String(128), null=True),
     evidence("arrived_at", BigInteger),
     CheckConstraint("direction IN ('inn', 'ut')", name="direction_known"),
-    CheckConstraint("tenant <> ''", name="tenant_given"),
 )
 
 message_state = Table(

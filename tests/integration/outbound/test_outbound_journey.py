@@ -181,6 +181,9 @@ class FailsOnce:
             raise StoreError("the database cannot be written")
         return await self.store.write(work, point, *lane)
 
+    def for_tenants(self, _tenants):
+        return self
+
 
 async def test_what_is_held_while_it_is_sent_is_told_to_a_person_and_never_sent_twice(env, site, client):
     async def held_meanwhile():

@@ -1,7 +1,7 @@
 """Two gateways on one PostgreSQL, and a way to make their transactions really overlap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,8 +83,11 @@ class PausingStore:
     pid: int = 0
 
     async def write(self, work: Work[Any], point: Point, lane: Lane = Lane.ORDINARY) -> Any:
+        return await self.write_to(self.inner, work, point, lane)
+
+    async def write_to(self, inner: Store, work: Work[Any], point: Point, lane: Lane) -> Any:
         if self.pid:
-            return await self.inner.write(work, point, lane)
+            return await inner.write(work, point, lane)
 
         def paused(conn: Connection) -> Any:
             self.pid = conn.execute(text("SELECT pg_backend_pid()")).scalar_one()
@@ -93,7 +96,24 @@ class PausingStore:
             await_only(self.go.wait())
             return result
 
-        return await self.inner.write(paused, point, lane)
+        return await inner.write(paused, point, lane)
+
+    def for_tenants(self, tenants: Collection[str]) -> "PausingView":
+        return PausingView(self, self.inner.for_tenants(tenants))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@dataclass
+class PausingView:
+    """The same for units that see some tenants only: whichever comes first is the one that pauses."""
+
+    pausing: PausingStore
+    inner: Store
+
+    async def write(self, work: Work[Any], point: Point, lane: Lane = Lane.ORDINARY) -> Any:
+        return await self.pausing.write_to(self.inner, work, point, lane)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)

@@ -148,17 +148,17 @@ async def test_the_same_bytes_twice_at_once_are_kept_when_the_first_is_undone(pa
     entered = asyncio.Event()
 
     async def failing(one):
-        write = one.store.write
+        write = one.store.write_as
 
-        async def broken(work, point, lane):
+        async def broken(seen, work, point, lane):
             def undone(conn):
                 work(conn)
                 entered.set()
                 raise ConflictError("undone")
 
-            return await write(undone, point, lane)
+            return await write(seen, undone, point, lane)
 
-        one.store.write = broken
+        one.store.write_as = broken
         return await Intake(one).accept(delivery)
 
     outcome = await overlap(pair, lambda one: Intake(one).accept(again), failing)

@@ -3,7 +3,18 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.store.migrations.columns import big, index_where, integer, key, long_text, octets, of_message, row_id, text
+from gateway.store.migrations.columns import (
+    big,
+    index_where,
+    integer,
+    key,
+    long_text,
+    octets,
+    of_message,
+    row_id,
+    tenant,
+    text,
+)
 
 revision = "0001"
 down_revision = None
@@ -22,7 +33,7 @@ def _messages() -> None:
     op.create_table(
         "message",
         key("id", 36),
-        text("tenant", 7),
+        tenant(),
         text("direction", 3),
         text("road", 64),
         text("sender", 128),
@@ -34,12 +45,11 @@ def _messages() -> None:
         text("remote_id", 128, null=True),
         big("arrived_at"),
         sa.CheckConstraint("direction IN ('inn', 'ut')", name="direction_known"),
-        sa.CheckConstraint("tenant <> ''", name="tenant_given"),
     )
     op.create_table(
         "message_state",
         key("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         text("direction", 3),
         text("type", 128),
         text("lane", 16),
@@ -81,7 +91,7 @@ def _messages() -> None:
     op.create_table(
         "signer",
         key("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         text("organisation", 9, null=True),
         text("fingerprint", 64),
         text("trust", 32),
@@ -131,7 +141,7 @@ def _content() -> None:
     op.create_table(
         "payload_key",
         key("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         text("kek_id", 64),
         octets("wrapped"),
         octets("secrets"),
@@ -148,7 +158,7 @@ def _content() -> None:
     )
     op.create_table(
         "tenant_key",
-        text("tenant", 7),
+        tenant(),
         text("purpose", 32),
         text("kek_id", 64),
         octets("wrapped"),
@@ -161,7 +171,7 @@ def _decisions() -> None:
     op.create_table(
         "confirmation",
         key("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         text("kind", 16),
         text("actor", 64),
         big("at"),
@@ -171,7 +181,7 @@ def _decisions() -> None:
     )
     op.create_table(
         "dedupe",
-        text("tenant", 7),
+        tenant(),
         text("kind", 24),
         text("key", 64),
         text("message_id", 36),
@@ -180,14 +190,14 @@ def _decisions() -> None:
     op.create_table(
         "duplicate",
         key("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         text("first_id", 36),
     )
     op.create_index("ix_duplicate_first", "duplicate", ["first_id"])
     op.create_table(
         "clock",
         text("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         text("clock_id", 8),
         text("status", 16),
         big("start", null=True),
@@ -202,14 +212,14 @@ def _decisions() -> None:
     op.create_table(
         "clock_fact",
         key("message_id", 36),
-        text("tenant", 7),
+        tenant(),
         big("sent_at", null=True),
         integer("reporter_public"),
         integer("reporter_known"),
     )
     op.create_table(
         "idempotency",
-        text("tenant", 7),
+        tenant(),
         text("client", 64),
         text("key", 64),
         text("content", 64),
@@ -255,12 +265,12 @@ def _engine() -> None:
         big("lock_key"),
         big("started_at"),
         big("ended_at", null=True),
-        text("tenant", 7, default="*"),
+        tenant(default="*"),
     )
     op.create_table(
         "partner",
         key("name", 64),
-        text("tenant", 7, default="*"),
+        tenant(default="*"),
         integer("window"),
         integer("failures", default="0"),
         integer("probes", default="0"),
@@ -295,18 +305,18 @@ def _evidence() -> None:
     op.create_table(
         "journal",
         row_id(),
-        text("tenant", 7),
+        tenant(),
         text("message_id", 36, null=True),
         text("event", 64),
         big("at"),
         long_text("entry"),
     )
     op.create_index("ix_journal_message", "journal", ["message_id"])
-    op.create_table("leaf_pending", big("journal_id"), text("tenant", 7), sa.PrimaryKeyConstraint("journal_id"))
+    op.create_table("leaf_pending", big("journal_id"), tenant(), sa.PrimaryKeyConstraint("journal_id"))
     op.create_table(
         "leaf",
         big("index"),
-        text("tenant", 7),
+        tenant(),
         big("journal_id"),
         octets("hash"),
         sa.PrimaryKeyConstraint("index"),
@@ -316,7 +326,7 @@ def _evidence() -> None:
     op.create_table(
         "log_state",
         integer("id"),
-        text("tenant", 7, default="*"),
+        tenant(default="*"),
         text("origin", 128),
         big("size"),
         big("shifted_at"),
@@ -326,7 +336,7 @@ def _evidence() -> None:
     op.create_table(
         "alarm",
         row_id(),
-        text("tenant", 7),
+        tenant(),
         text("code", 64),
         text("subject", 128),
         integer("level"),
@@ -335,7 +345,7 @@ def _evidence() -> None:
         big("closed_at", null=True),
         text("closed_by", 64, null=True),
     )
-    index_where("uq_alarm_open", "alarm", ["code", "subject"], "closed_at IS NULL", unique=True)
+    index_where("uq_alarm_open", "alarm", ["tenant", "code", "subject"], "closed_at IS NULL", unique=True)
 
 
 def _access() -> None:
@@ -343,7 +353,7 @@ def _access() -> None:
     op.create_table(
         "client",
         key("id", 64),
-        text("tenant", 7),
+        tenant(),
         text("kind", 16),
         text("fiks_org_id", 64, null=True),
         long_text("organisations"),
@@ -352,13 +362,11 @@ def _access() -> None:
         big("revoked_at", null=True),
         big("created_at"),
     )
-    op.create_table(
-        "client_tenant", text("client_id", 64), text("tenant", 7), sa.PrimaryKeyConstraint("client_id", "tenant")
-    )
+    op.create_table("client_tenant", text("client_id", 64), tenant(), sa.PrimaryKeyConstraint("client_id", "tenant"))
     op.create_table(
         "client_password",
         row_id(),
-        text("tenant", 7),
+        tenant(),
         text("client_id", 64),
         octets("salt"),
         octets("digest"),
@@ -367,12 +375,13 @@ def _access() -> None:
     op.create_index("ix_client_password", "client_password", ["client_id"])
     op.create_table(
         "webhook",
-        key("client_id", 64),
-        text("tenant", 7),
+        tenant(),
+        text("client_id", 64),
         text("url", 1024),
         text("kek_id", 64),
         octets("wrapped"),
         octets("secret"),
+        sa.PrimaryKeyConstraint("tenant", "client_id"),
     )
 
 

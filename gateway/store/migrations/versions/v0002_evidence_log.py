@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from gateway.domain import merkle
-from gateway.store.migrations.columns import big, integer, long_text, octets, text
+from gateway.store.migrations.columns import big, integer, long_text, octets, tenant
 
 revision = "0002"
 down_revision = "0001"
@@ -18,7 +18,7 @@ def upgrade() -> None:
         "tree_node",
         integer("level"),
         big("index"),
-        text("tenant", 7, default="*"),
+        tenant(default="*"),
         octets("hash"),
         sa.PrimaryKeyConstraint("level", "index"),
     )
@@ -26,8 +26,7 @@ def upgrade() -> None:
         ("head", (octets("root"), long_text("note"))),
         ("time_stamp", (octets("response"),)),
     ):
-        tenant = text("tenant", 7, default="*")
-        op.create_table(name, big("size"), tenant, *columns, big("at"), sa.PrimaryKeyConstraint("size"))
+        op.create_table(name, big("size"), tenant(default="*"), *columns, big("at"), sa.PrimaryKeyConstraint("size"))
     _grow()
 
 
