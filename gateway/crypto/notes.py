@@ -85,6 +85,10 @@ class NoteSigner:
             raise ConfigError(message)
         return cls(name, key)
 
+    def under(self, name: str) -> "NoteSigner":
+        """The same key for notes of another kind: a signature under one name is worth nothing under another."""
+        return NoteSigner(name, self._key)
+
     def line(self, text: str) -> str:
         """The signature line of a text that ends with a line feed."""
         signature = base64.b64encode(self.public.id + self._key.sign(text.encode())).decode()
