@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import select
 
 from gateway.crashpoints import Point
-from gateway.errors import DecryptionError, MalformedRequestError, UnknownResourceError
+from gateway.errors import DecryptionError, MalformedRequestError, PartnerUnavailableError, UnknownResourceError
 from gateway.evidence import verify
 from gateway.pipeline import proofs
 from gateway.pipeline.proofs import Wish, prove
+from gateway.pipeline.stamps import stamp_newest
 from gateway.store import alarms, journal, log, messages, payloads
 from gateway.store.tables import head, payload_key
 from tests.work import work_off
@@ -156,3 +157,29 @@ async def test_the_published_head_is_the_newest(env, report, tmp_path):
     await prove(env, report, Wish("kari"))
     await number(env)
     assert (tmp_path / "head").read_text(encoding="utf-8") == (await env.store.read(log.newest_head)).note
+
+
+async def test_a_head_without_time_stamp_rings_and_holds_nothing_up_and_the_next_stamp_closes_it(
+    env, report, intake, sender
+):
+    asked = []
+
+    async def away(octets):
+        asked.append(octets)
+        raise PartnerUnavailableError("time stamp: no answer")
+
+    async def there(octets):
+        asked.append(octets)
+        return b"stamp of " + octets[:4]
+
+    await stamp_newest(env, away)
+    assert alarms.AlarmCode.TIME_STAMP_MISSING in await open_codes(env)
+    assert (await prove(env, report, Wish("kari"))).time_stamp is None
+    await number(env)
+    await stamp_newest(env, there)
+    assert alarms.AlarmCode.TIME_STAMP_MISSING not in await open_codes(env)
+    found = await prove(env, report, Wish("kari"))
+    assert found.time_stamp == b"stamp of test"
+    assert asked[-1] == found.head.encode()
+    await stamp_newest(env, there)
+    assert len(asked) == 2, "a head is stamped once"
