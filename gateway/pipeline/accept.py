@@ -98,7 +98,7 @@ class Intake:
             async for name, stream in delivery.parts():
                 sealings.append(self._vault.sealing(key, PART + name))
                 await _pour(stream, sealings[-1])
-            records = tuple([await asyncio.to_thread(sealing.store) for sealing in sealings])
+            records = await asyncio.to_thread(_store, sealings)
         except BaseException:
             for sealing in sealings:
                 sealing.writer.discard()
@@ -232,6 +232,10 @@ def require_room(env: Environment, lane: Lane) -> None:
 
 def _actor(delivery: Delivery) -> str:
     return delivery.headers.get("client-id") or delivery.road
+
+
+def _store(sealings: Sequence[Sealing]) -> tuple[SealedRecord, ...]:
+    return tuple(sealing.store() for sealing in sealings)
 
 
 async def _pour(stream: Stream, sealing: Sealing) -> None:

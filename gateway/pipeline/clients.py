@@ -61,6 +61,7 @@ class Clients:
         if row is None:
             return None
         now = micros(self._clock.now())
+        passwords = clients.passwords(conn, row.id, now) if row.kind == PRODUSENT else []
         return StoredClient(
             id=row.id,
             kind=row.kind,
@@ -68,8 +69,8 @@ class Clients:
             organisation_numbers=frozenset(row.organisations.split()),
             fiks_org_id=row.fiks_org_id,
             rights=frozenset(row.rights.split()),
-            tenants=frozenset(clients.tenants(conn, row.id)),
-            digests=tuple(PasswordDigest(salt, digest) for salt, digest in clients.passwords(conn, row.id, now)),
+            tenants=frozenset(clients.tenants(conn, row.id) if row.kind == FAGSYSTEM else ()),
+            digests=tuple(PasswordDigest(salt, digest) for salt, digest in passwords),
         )
 
     async def add_produsent(self, *, fiks_org_id: str, organisations: Sequence[str], actor: str) -> tuple[str, str]:

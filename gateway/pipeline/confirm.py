@@ -89,8 +89,9 @@ def _confirm(
         documents_mac=documents_mac,
     )
     messages.add_receipt(conn, row.tenant, message_id, "case-system", "stored", now, moved.journal_id)
-    code = AlarmCode.READBACK_MISMATCH
-    alarms.close(conn, tenant=row.tenant, code=code, subject=message_id, at=now, actor=client.id)
+    if state.readback_failures:
+        code = AlarmCode.READBACK_MISMATCH
+        alarms.close(conn, tenant=row.tenant, code=code, subject=message_id, at=now, actor=client.id)
     move_clocks(env, conn, row, "levert", now, client.id)
     return now
 

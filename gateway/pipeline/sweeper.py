@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, select
 
 from gateway import limits
 from gateway.crashpoints import Point
@@ -22,7 +22,7 @@ from gateway.pipeline.steady import running_s
 from gateway.pipeline.worker import Incarnation, give_up, poisonous
 from gateway.store import alarms, incarnations, journal, outbox, unit_of_work
 from gateway.store.alarms import AlarmCode
-from gateway.store.database import locked_state, now_us
+from gateway.store.database import change_rows, locked_state, now_us
 from gateway.store.tables import clock, log_state, message, message_state, queue_item
 
 _SECOND: Final = 1_000_000
@@ -137,24 +137,27 @@ def _ring_rests(env: Environment, conn: Connection) -> int:
         configured = env.settings.rest_limits_s.get(state.value)
         levels = list(configured) if configured else [limit.total_seconds() for limit in defaults]
         for level, limit_s in enumerate(levels, start=1):
-            due = conn.execute(
-                select(message_state.c.message_id, message_state.c.tenant)
-                .where(
-                    message_state.c.state == state.value,
-                    message_state.c.alarm_level < level,
-                    message_state.c.since <= now - int(limit_s * _SECOND),
-                )
-                .limit(_BATCH)
-                .with_for_update(skip_locked=True)
-            ).all()
+            resting = {"state": state.value, "level": level, "before": now - int(limit_s * _SECOND)}
+            due = conn.execute(_RESTING, resting).all()
             for row in due:
                 code, subject = AlarmCode.RESTS_TOO_LONG, row.message_id
                 alarms.ring(conn, tenant=row.tenant, code=code, subject=subject, at=now, level=level)
-                conn.execute(
-                    message_state.update().where(message_state.c.message_id == row.message_id).values(alarm_level=level)
-                )
+                change_rows(conn, message_state, {"message_id": row.message_id}, alarm_level=level)
             rung += len(due)
     return rung
+
+
+_RESTING: Final = (
+    select(message_state.c.message_id, message_state.c.tenant)
+    .where(
+        message_state.c.state == bindparam("state"),
+        message_state.c.alarm_level < bindparam("level"),
+        message_state.c.since <= bindparam("before"),
+    )
+    .order_by(message_state.c.since)
+    .limit(_BATCH)
+    .with_for_update(skip_locked=True)
+)
 
 
 def _ring_clocks(env: Environment, conn: Connection) -> int:

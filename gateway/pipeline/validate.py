@@ -4,6 +4,7 @@ Everything found becomes a warning: a code, and a place in the document made fro
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +18,9 @@ from gateway.pipeline.environment import MessageTypes
 
 _OPENING: Final = frozenset(b"[{")
 _CLOSING: Final = frozenset(b"]}")
-_QUOTE, _BACKSLASH = ord('"'), ord("\\")
 _DIGITS: Final = frozenset(b"0123456789")
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]|[0-9]++', re.DOTALL)
+"""A text, closed or not; a bracket; a run of digits. Nothing is tried twice, and what lies between does not count."""
 
 
 @dataclass(slots=True)
@@ -65,21 +67,12 @@ def _within_bounds(raw: bytes) -> bool:
     """Depth, length of numbers and count of values, before any parser sees them."""
     if not has_few_values(raw):
         return False
-    depth = digits = 0
-    quoted = escaped = False
-    for octet in raw:
-        if quoted:
-            if escaped:
-                escaped = False
-            elif octet == _BACKSLASH:
-                escaped = True
-            elif octet == _QUOTE:
-                quoted = False
-            continue
-        digits = digits + 1 if octet in _DIGITS else 0
-        quoted = octet == _QUOTE
-        depth += (octet in _OPENING) - (octet in _CLOSING)
-        if depth > limits.JSON_DEPTH_MAX or digits > limits.JSON_NUMBER_CHARS_MAX:
+    depth = 0
+    for token in _TOKEN.finditer(raw):
+        first = token[0][0]
+        depth += (first in _OPENING) - (first in _CLOSING)
+        number_chars = len(token[0]) if first in _DIGITS else 0
+        if depth > limits.JSON_DEPTH_MAX or number_chars > limits.JSON_NUMBER_CHARS_MAX:
             return False
     return True
 

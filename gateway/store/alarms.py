@@ -3,11 +3,11 @@
 An alarm's code is the file name of its runbook in ``docs/operations``; its subject is an id of ours.
 """
 
-from collections.abc import Collection
 from enum import StrEnum, unique
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal, select
 
 from gateway.store import journal
 from gateway.store.database import add_row
@@ -41,12 +41,6 @@ class AlarmCode(StrEnum):
     HOST_UNSAFE = "host-unsafe"
 
 
-_OPEN: Final = select(alarm.c.code).where(
-    alarm.c.tenant == bindparam("tenant"),
-    alarm.c.code.in_(bindparam("codes", expanding=True)),
-    alarm.c.subject == bindparam("subject"),
-    alarm.c.closed_at.is_(None),
-)
 _CLOSE: Final = (
     alarm.update()
     .where(
@@ -92,12 +86,21 @@ def close(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: i
     return True
 
 
+@cache
+def _open_of(codes: tuple[AlarmCode, ...]) -> Select[Any]:
+    return select(alarm.c.code).where(
+        alarm.c.tenant == bindparam("tenant"),
+        alarm.c.code.in_([literal(code.value) for code in codes]),
+        alarm.c.subject == bindparam("subject"),
+        alarm.c.closed_at.is_(None),
+    )
+
+
 def close_all(
-    conn: Connection, codes: Collection[AlarmCode], *, tenant: str, subject: str, at: int, actor: str
+    conn: Connection, codes: tuple[AlarmCode, ...], *, tenant: str, subject: str, at: int, actor: str
 ) -> None:
     """Close those of these codes that are open for a subject. One look when none is, as is the rule."""
-    found = conn.execute(_OPEN, {"tenant": tenant, "codes": [code.value for code in codes], "subject": subject})
-    for code in found.scalars().all():
+    for code in conn.execute(_open_of(codes), {"tenant": tenant, "subject": subject}).scalars().all():
         close(conn, tenant=tenant, code=AlarmCode(code), subject=subject, at=at, actor=actor)
 
 

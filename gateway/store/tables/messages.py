@@ -52,6 +52,7 @@ message_state = Table(
     operational("claim_until", BigInteger, null=True),
     operational("cause", String(64), null=True),  # a code
     Index("ix_state", "tenant", "state", "message_id"),
+    Index("ix_state_rest", "state", "since"),
     Index(
         "ix_state_claim",
         "claim_until",

@@ -63,6 +63,7 @@ def _messages() -> None:
         text("cause", 64, null=True),
     )
     op.create_index("ix_state", "message_state", ["tenant", "state", "message_id"])
+    op.create_index("ix_state_rest", "message_state", ["state", "since"])
     index_where("ix_state_claim", "message_state", ["claim_until"], "claim_until IS NOT NULL")
     op.create_table(
         "header",
