@@ -4,7 +4,7 @@ What ``make demo`` shows and what the crash tests judge is this same cast; only 
 """
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +47,16 @@ class Cast:
 async def assembled(
     folder: Path,
     *,
+    lines: str = "",
     sections: str = "",
     adapters: tuple[str, ...] = ("fiks",),
     environment: Mapping[str, str] | None = None,
+    process: Callable[[Site, Path, Mapping[str, str]], GatewayProcess] = GatewayProcess,
 ) -> AsyncIterator[Cast]:
     """Set everybody up on a fresh folder; the gateway is prepared but not started.
 
-    ``environment`` names a store that is made already; without it a fresh SQLite file is made.
+    ``environment`` names a store that is made already; without it a fresh SQLite file is made. ``process`` makes the
+    gateway's process; ``lines`` and ``sections`` are configuration (``make_site``).
     """
     port = free_port()
     base = f"http://127.0.0.1:{port}"
@@ -63,9 +66,10 @@ async def assembled(
         issuer=f"{base}/",
         jwks_uri=f"{base}/jwks",
         adapters=adapters,
+        lines=lines,
         sections=sections,
     )
-    gateway = GatewayProcess(site, folder / "gateway.log", environment or {})
+    gateway = process(site, folder / "gateway.log", environment or {})
     key = read_key(KeyFile(site.sender_pem))
     issuer = TokenIssuer(f"{base}/", _registered(key))
     if environment is None:

@@ -6,17 +6,14 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.demo.cast import Cast, assembled
+from gateway.demo.cast import Cast
 from gateway.simulators.ledger import Verdict, judge
 from gateway.simulators.produsent import Answer
-from tests.acceptance.harness import ForkedGateway, differences, forge, send, told
-from tests.postgres import settings_for
+from tests.acceptance.harness import Forge, differences, forge, send, stage, told
 
-SECTIONS = "[engine]\nlease_s = 2\nbackoff_first_s = 0.2\nbackoff_max_s = 1\npoll_busy_s = 0.2\nsweep_s = 0.2\n"
 LIFE_S = (0.02, 0.5)  # from before it listens to well into its work
 AT_ONCE = 6
 PATIENCE_S = 240
@@ -46,23 +43,22 @@ class Outcome:
         )
 
 
-async def run(folder: Path, count: int, seed: int, environment: Mapping[str, str] | None = None) -> Outcome:
+async def run(forks: Forge, store: str, folder: Path, count: int, seed: int) -> Outcome:
     """Kill ``count`` times, let it finish, judge."""
     chance = random.Random(seed)
     started = time.monotonic()
-    async with forge() as forks, assembled(folder, sections=SECTIONS, environment=environment) as cast:
-        gateway = ForkedGateway(cast.gateway, folder / "gateway.log", forks)
+    async with stage(forks, store, folder) as cast:
         sink = asyncio.create_task(cast.case_system.run_until(lambda: False))
         room = asyncio.Semaphore(AT_ONCE)
         sending = [asyncio.create_task(_send(cast, number, room)) for number in range(count)]
         for _ in range(count):
-            await gateway.launch(ready=False)
+            cast.gateway.launch()
             await asyncio.sleep(chance.uniform(*LIFE_S))
-            await gateway.kill()
-        await gateway.launch()
+            await cast.gateway.kill()
+        cast.gateway.launch()
         answers = await asyncio.gather(*sending)
-        await told(cast, answers, PATIENCE_S)
-        await gateway.stop()
+        await told(cast, (answer and answer.uuid for answer in answers), PATIENCE_S)
+        await cast.gateway.stop()
         sink.cancel()
         await asyncio.gather(sink, return_exceptions=True)
         seconds = time.monotonic() - started
@@ -81,9 +77,8 @@ def main() -> None:
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     order = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="budstikke-kills-") as name:
-        environment = None if order.store == "sqlite" else settings_for(order.store, Path(name) / "store")
-        outcome = asyncio.run(run(Path(name), order.count, order.seed, environment))
+    with tempfile.TemporaryDirectory(prefix="budstikke-kills-") as name, forge() as forks:
+        outcome = asyncio.run(run(forks, order.store, Path(name), order.count, order.seed))
     print(outcome.line())
     sys.exit(0 if outcome.holds else 1)
 

@@ -1,4 +1,4 @@
-"""SIGKILL at every commit and call of an outgoing message's way: each leaves once, and each is delivered."""
+"""SIGKILL at every commit and call of an outgoing message's way: each leaves once and is delivered, or is taken back."""
 
 import asyncio
 import json
@@ -9,33 +9,35 @@ import aiohttp
 import pytest
 
 from gateway.crashpoints import Point, Side
-from gateway.demo.cast import Cast, assembled
-from tests.acceptance.harness import ForkedGateway, differences, forge, marked, state
-from tests.acceptance.kills import SECTIONS
+from gateway.demo.cast import Cast
+from tests.acceptance.harness import BOTH, Forge, call, come_to, differences, stage
 from tests.conftest import ROOT
-from tests.postgres import settings_for
 
 SAMPLE = json.loads((ROOT / "schemas/prove.forsendelse/v1/samples/valid-melding.json").read_bytes())
-BOTH = (Side.BEFORE, Side.AFTER)
+GUARDED = 'guards = ["R01"]\n'
 WAY_OUT = [
-    (point, side) for point in (Point.SUBMIT, Point.CLEARED, Point.SEALED, Point.SEND, Point.SENT) for side in BOTH
+    (point, side)
+    for point in (Point.SUBMIT, Point.CLEARED, Point.SEALED, Point.SEND, Point.SENT, Point.RECEIPT_IN)
+    for side in BOTH
 ]
 # The road says that it must not be sent to twice: what was begun and has no end is asked about.
-ASKED = [(Point.ASK, Side.BEFORE), (Point.ASK, Side.AFTER), (Point.ASKED, Side.BEFORE), (Point.ASKED, Side.AFTER)]
-RECEIPTS = [(Point.RECEIPT_IN, side) for side in BOTH]
+ASKED = (Point.ASK, Point.ASKED)
+KILLS = [*WAY_OUT, *((point, side) for point in (*ASKED, Point.WITHDRAW) for side in BOTH)]
 
 
-def loopback(folder: Path, site_folder: Path, *, idempotent: bool) -> None:
+def loopback(cast: Cast, folder: Path, *, idempotent: bool) -> None:
     """Configure the road back to oneself. The one that must be asked gives no receipts: they would answer first."""
-    partners = site_folder / "partners"
-    partners.mkdir(exist_ok=True)
+    partners = cast.site.folder / "partners"
+    partners.mkdir()
     told = str(idempotent).lower()
     settings = f'folder = "{folder}"\nreceipts = {told}\nidempotent = {told}\n'
     (partners / "loopback.toml").write_text(settings)
 
 
-async def hand_in(cast: Cast, envelope: dict, key: str) -> str:
+async def hand_in(cast: Cast, **changes: object) -> str:
     """POST /messages until it is answered; the same key each time. Gives the id."""
+    envelope = SAMPLE | {"meldingId": str(uuid.uuid4())} | changes
+    key = str(uuid.uuid4())
     while True:
         form = aiohttp.FormData()
         form.add_field("melding", json.dumps(envelope), content_type="application/json")
@@ -48,55 +50,63 @@ async def hand_in(cast: Cast, envelope: dict, key: str) -> str:
                     return (await answer.json())["id"]
                 assert answer.status >= 500, await answer.text()
         except aiohttp.ClientError:
-            await asyncio.sleep(0.05)
+            pass
+        await asyncio.sleep(0.05)
 
 
-async def delivered(cast: Cast, ids: list[str], within_s: float = 60) -> set[str]:
-    """Which of them are delivered, in time."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + within_s
-    waiting = set(ids)
-    while waiting and loop.time() < until:
-        waiting = {one for one in waiting if await state(cast, one) != "DELIVERED"}
-    return set(ids) - waiting
+async def taken_back(cast: Cast) -> str:
+    """Hand in what the rules hold, and withdraw it. Gives the id."""
+    one = await hand_in(cast, hjemmel=[])
+    await come_to(cast, [one], "HELD")
+    assert await call(cast, "POST", f"/messages/{one}/withdraw", {"reason": "mangler hjemmel"}) == (204, None)
+    return one
+
+
+def left_by(folder: Path) -> list[str]:
+    """The keys of the parcels that left, as the partner has them."""
+    return [path.name.partition("@")[0] for path in folder.iterdir()]
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.proves("promise-1")
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("idempotent", [True, False], ids=["idempotent", "must-ask"])
-async def test_a_kill_at_every_point_of_the_way_out_sends_once_and_delivers(
-    tmp_path: Path, store: str, idempotent: bool
+async def test_a_kill_at_every_point_of_the_way_out_sends_once_and_delivers_and_what_is_taken_back_never_leaves(
+    tmp_path: Path, forks: Forge, store: str
 ):
-    environment = settings_for(store, tmp_path / "store")
-    parcels = tmp_path / "parcels"
-    points = [*WAY_OUT, *RECEIPTS] if idempotent else ASKED
-    async with (
-        forge() as forks,
-        assembled(tmp_path, sections=SECTIONS, adapters=("fiks", "loopback"), environment=environment) as cast,
-    ):
-        loopback(parcels, cast.site.folder, idempotent=idempotent)
-        gateway = ForkedGateway(cast.gateway, tmp_path / "gateway.log", forks)
-        handing: list[asyncio.Task[str]] = []
-        for number, (point, side) in enumerate(points):
-            if not idempotent:  # first die in the call, so that there is something to ask about
-                await die_at(gateway, Point.SEND, Side.AFTER, tmp_path / f"sent-{number}", cast, handing)
-            await die_at(gateway, point, side, tmp_path / f"mark-{number}", cast, handing)
-        await gateway.launch()
-        ids = await asyncio.gather(*handing)
-        assert await delivered(cast, ids) == set(ids)
-        await gateway.stop()
+    async with stage(forks, store, tmp_path, lines=GUARDED, adapters=("fiks", "loopback")) as cast:
+        loopback(cast, tmp_path / "parcels", idempotent=True)
+        handing = []
+        for point, side in WAY_OUT:
+            handing.append(asyncio.create_task(hand_in(cast)))
+            await cast.gateway.die_at(point, side)
+        taking_back = asyncio.create_task(taken_back(cast))
+        for side in BOTH:
+            await cast.gateway.die_at(Point.WITHDRAW, side)
+        cast.gateway.launch()
+        await come_to(cast, sent := await asyncio.gather(*handing), "DELIVERED")
+        await come_to(cast, [await taking_back], "WITHDRAWN")
+        await cast.gateway.stop()
         assert await differences(cast) == []
-    assert len(set(ids)) == len(handing)
-    sent = [path.name.partition("@")[0] for path in parcels.iterdir()]
-    assert len(sent) == len(set(sent)) == len(ids)
+    assert len(set(sent)) == len(WAY_OUT)
+    assert len(left := left_by(tmp_path / "parcels")) == len(set(left)) == len(sent)
 
 
-async def die_at(
-    gateway: ForkedGateway, point: Point, side: Side, mark: Path, cast: Cast, handing: list[asyncio.Task[str]]
-) -> None:
-    await gateway.launch((str(mark), point, side, "1"), ready=False)
-    envelope = SAMPLE | {"meldingId": str(uuid.uuid4())}
-    handing.append(asyncio.create_task(hand_in(cast, envelope, str(uuid.uuid4()))))
-    assert await marked(mark), f"{point} {side} was never reached"
-    await gateway.kill()
+@pytest.mark.timeout(240)
+@pytest.mark.proves("promise-1")
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+async def test_a_kill_while_a_partner_that_must_be_asked_is_asked_sends_once_and_delivers(
+    tmp_path: Path, forks: Forge, store: str
+):
+    async with stage(forks, store, tmp_path, adapters=("fiks", "loopback")) as cast:
+        loopback(cast, tmp_path / "parcels", idempotent=False)
+        handing = []
+        for point in ASKED:
+            handing.append(asyncio.create_task(hand_in(cast)))
+            await cast.gateway.die_at(Point.SEND, Side.AFTER)  # so that there is something to ask about
+            for side in BOTH:
+                await cast.gateway.die_at(point, side)
+        cast.gateway.launch()
+        await come_to(cast, sent := await asyncio.gather(*handing), "DELIVERED")
+        await cast.gateway.stop()
+        assert await differences(cast) == []
+    assert len(left := left_by(tmp_path / "parcels")) == len(set(left)) == len(sent) == len(ASKED)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.harness import Forge
 from tests.acceptance.kills import run
-from tests.postgres import settings_for
 
 COUNT = int(os.environ.get("BUDSTIKKE_KILLS", "200"))
 
@@ -16,9 +16,9 @@ COUNT = int(os.environ.get("BUDSTIKKE_KILLS", "200"))
 @pytest.mark.timeout(600)
 @pytest.mark.proves("promise-1")
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
-async def test_kills_at_random_moments_lose_double_and_misreport_nothing(tmp_path: Path, store: str):
+async def test_kills_at_random_moments_lose_double_and_misreport_nothing(tmp_path: Path, forks: Forge, store: str):
     seed = random.SystemRandom().randrange(1_000_000)
-    outcome = await run(tmp_path, COUNT, seed, settings_for(store, tmp_path / "store"))
+    outcome = await run(forks, store, tmp_path, COUNT, seed)
     print(outcome.line())
     assert len(outcome.verdict.accepted) == COUNT, outcome.line()
     assert outcome.holds, (outcome.line(), outcome.verdict)
