@@ -3,10 +3,12 @@
 import ast
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from parts.text import ROOT, table
+
+Test = ast.FunctionDef | ast.AsyncFunctionDef
 
 NUMBERS: Final = tuple(f"S{number:02}" for number in range(1, 112))
 
@@ -21,7 +23,7 @@ def requirements() -> str:
 
 
 def read() -> dict[str, dict[str, str]]:
-    """Per number: ``demand``; ``later`` what it waits for; ``left`` what the tests do not cover."""
+    """Per number: ``demand``; ``later`` what one without a test waits for; ``left`` what the tests do not cover."""
     found: dict[str, dict[str, str]] = tomllib.loads((ROOT / "docs/requirements.toml").read_text("utf-8"))
     return found
 
@@ -30,13 +32,18 @@ def proving_tests() -> dict[str, dict[str, list[str]]]:
     """Per requirement the tests that carry its marker, by file."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
-        module = ast.parse(file.read_text("utf-8"))
-        shared = [node.value for node in module.body if isinstance(node, ast.Assign)]
-        for node in ast.walk(module):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for number in sorted(_marked([*shared, *node.decorator_list])):
-                    found[number][file.relative_to(ROOT).as_posix()].append(node.name)
+        for number, test in marked_tests(ast.parse(file.read_text("utf-8"))):
+            found[number][file.relative_to(ROOT).as_posix()].append(test.name)
     return found
+
+
+def marked_tests(module: ast.Module) -> Iterator[tuple[str, Test]]:
+    """Each marker of each test of a file: what it proves, and the test."""
+    shared = [node.value for node in module.body if isinstance(node, ast.Assign)]
+    for node in ast.walk(module):
+        if isinstance(node, Test) and node.name.startswith("test_"):
+            for number in sorted(_marked([*shared, *node.decorator_list])):
+                yield number, node
 
 
 def _row(number: str, entry: dict[str, str], proofs: dict[str, list[str]]) -> tuple[str, str, str, str]:

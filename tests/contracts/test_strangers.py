@@ -70,5 +70,5 @@ def test_another_version_or_distribution_than_the_named_one_is_not_imported(stra
 def test_the_named_distribution_and_version_is_imported(stranger, tmp_path):
     made = configured(tmp_path / "site", '[adapter_origins]\nfremmed = "budstikke-fremmed==1.2.3"')
     spec, _ = adapter_settings(made, "fremmed")
-    assert spec.name == "fremmed"
+    assert spec.name == "fremmed"  # the control
     assert PACKAGE in sys.modules

@@ -156,7 +156,7 @@ def test_a_witness_accepts_growth_and_notices_a_cut_a_fork_and_a_rewritten_log(l
         ), capsys.readouterr().out.splitlines()[-1]
 
     assert move(log.update(0, 10)) == (0, "ok")
-    assert move(log.update(10, 30)) == (0, "ok")
+    assert move(log.update(10, 30)) == (0, "ok")  # the control
     assert move(log.update(10, 40)) == (1, "failed: the update begins at another size; ask for one from 30")
     assert move(log.update(30)) == (0, "ok")
     kept = state.read_text()

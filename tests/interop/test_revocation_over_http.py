@@ -371,7 +371,7 @@ def test_only_configured_addresses_are_asked_and_only_for_issuers_below_a_config
     assert trust.judge(receive_key().certificate, (), kit.NOW) is SignerTrust.UNKNOWN
     assert publisher.asked == []
     assert trust.judge(ours.certificate, ours.issuers, kit.NOW) is SignerTrust.REVOCATION_UNKNOWN  # of the intermediate
-    assert {path for path, _ in publisher.asked} == {"/crl"}
+    assert {path for path, _ in publisher.asked} == {"/crl"}  # the control: for ours it is asked
 
 
 def test_a_whole_path_is_trusted_when_every_issuer_says_good_and_revoked_when_one_does_not(publisher, clock):

@@ -256,7 +256,7 @@ def test_a_document_changed_under_our_hands_after_verification_is_refused_while_
     place = content.index(DOCUMENTS[PDF])
     with file.getbuffer() as view:
         view[place] ^= 1
-    assert b"".join(verified.open(JSON)) == DOCUMENTS[JSON]
+    assert b"".join(verified.open(JSON)) == DOCUMENTS[JSON]  # the control: the other one is as it was
     with pytest.raises((SignatureError, StructureError)):
         b"".join(verified.open(PDF))
 

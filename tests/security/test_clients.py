@@ -31,7 +31,7 @@ async def test_revoked_within_open_connection():
             statuses.append(int(head[9:12]))
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
             await reader.readexactly(length)
-        assert statuses == [200, 401, 200, 403]
+        assert statuses == [200, 401, 200, 403]  # the control: the first and the third
         assert here.issuer.fetches == 1  # one token, verified once: it was cached all along
         writer.close()
         await writer.wait_closed()
@@ -43,7 +43,7 @@ async def test_a_client_of_another_kind_does_not_enter_here():
         here.directory[CLIENT_ID] = Client(kind="fagsystem")
         assert (await one(here.port, get(here)))[9:12] == b"401"
         here.directory[CLIENT_ID] = Client()
-        assert (await one(here.port, get(here)))[9:12] == b"200"
+        assert (await one(here.port, get(here)))[9:12] == b"200"  # the control
 
 
 @pytest.mark.proves("S10")
@@ -53,7 +53,7 @@ async def test_password_octets_0_to_255():
             request = get(here).replace(PASSWORD.encode(), b"a" + bytes([octet]) + b"b")
             status = int((await one(here.port, request))[9:12])
             assert status == (400 if octet in NO_HTTP else 401), octet
-        assert (await one(here.port, get(here)))[9:12] == b"200"
+        assert (await one(here.port, get(here)))[9:12] == b"200"  # the control
 
 
 @pytest.mark.proves("S10")
@@ -74,7 +74,7 @@ async def test_attacker_cannot_lock_out_producer():
         assert here.clock.slept[0] > 0
         assert max(here.clock.slept) == 5.0
         waited = len(here.clock.slept)
-        assert (await one(here.port, get(here)))[9:12] == b"200"  # the client named is served at once
+        assert (await one(here.port, get(here)))[9:12] == b"200"  # the control: the client named is served at once
         assert len(here.clock.slept) == waited
 
 

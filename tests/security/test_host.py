@@ -85,7 +85,7 @@ def test_no_core_after_segv(site, tmp_path):
         [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(99)"], tmp_path / "control"
     )
     wait_for(tmp_path / "control", "up")
-    if not dumped(control):
+    if not dumped(control):  # the control: any other process leaves one here
         pytest.skip("this machine writes no core files at all, so none can be missed")
     gateway = started([sys.executable, "-m", "gateway", "run", "-c", str(site.configuration)], tmp_path / "gateway")
     wait_for(tmp_path / "gateway", "gateway.ready")

@@ -43,7 +43,7 @@ def test_depth_and_digits(name):
 
 
 @pytest.mark.proves("S32")
-def test_what_lies_just_within_the_bounds_is_read():
+def test_control_what_lies_just_within_the_bounds_is_read():
     for raw in (b"[" * DEPTH + b"]" * DEPTH, b"[" + b"9" * 1000 + b"]", b'{"a": "' + b"[" * 5000 + b'"}'):
         reading = read_json(raw)
         assert (reading.warnings, reading.document is None) == ([], False)

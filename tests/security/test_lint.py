@@ -117,6 +117,7 @@ def test_what_the_linter_has_no_rule_for_is_found_here(code):
 
 
 @pytest.mark.proves("S87")
-def test_harmless_neighbours_are_not_found():
+@pytest.mark.proves("S58")
+def test_control_harmless_neighbours_are_not_found():
     harmless = "import ssl\nimport yaml\nyaml.safe_load('a: 1')\nssl.create_default_context()\nrun = 'exec'\n"
     assert list(forbidden(ast.parse(harmless))) == []

@@ -128,7 +128,7 @@ async def test_corpus():
             assert here.intake.stored == {}, name
         control = report()
         head = head.replace(f"Content-Length: {len(body)}", f"Content-Length: {len(control)}")
-        assert (await one(here.port, head.encode() + control)).startswith(b"HTTP/1.1 201 ")
+        assert (await one(here.port, head.encode() + control)).startswith(b"HTTP/1.1 201 ")  # the control
 
 
 BOUNDARIES = {

@@ -39,7 +39,9 @@ async def test_a_document_s_name_is_an_equality_in_the_message_s_own_list(case_s
             status, body, _ = await case_system.call("GET", f"/messages/{ready}/documents/{written}")
             assert status in {400, 404}, name
             assert "root:" not in repr(body)
-    assert (await case_system.call("GET", f"/messages/{ready}/documents/bekymringsmelding.pdf"))[0] == 200
+    assert (await case_system.call("GET", f"/messages/{ready}/documents/bekymringsmelding.pdf"))[
+        0
+    ] == 200  # the control
 
 
 @pytest.mark.proves("S29")

@@ -73,7 +73,7 @@ def test_route_and_module_list(site, tmp_path):
 
 
 @pytest.mark.proves("S86")
-def test_the_list_of_modules_would_show_a_simulator(site):
+def test_control_the_list_of_modules_would_show_a_simulator(site):
     wrong = site.folder / "no-such.toml"
     run = [sys.executable, "-X", "importtime", "-m", "gateway", "simulate", "issuer", str(wrong)]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)

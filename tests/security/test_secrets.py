@@ -81,7 +81,8 @@ async def test_marker_sweep(tmp_path):
         assert shown_in(log, secrets_by_kind) == []
         assert shown_in(command(site, "check-config", "--json").stdout.encode(), secrets_by_kind) == []
         everything = b"".join(path.read_bytes() for path in (site.folder / "keys").iterdir())
-        assert {"key-encryption key", "receive key", "TLS key"} <= set(shown_in(everything, secrets_by_kind))  # control
+        kinds = {"key-encryption key", "receive key", "TLS key"}
+        assert kinds <= set(shown_in(everything, secrets_by_kind))  # the control
 
 
 @pytest.mark.proves("S80")

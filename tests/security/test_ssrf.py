@@ -246,4 +246,4 @@ async def test_a_document_from_our_own_configuration_is_bounded_too():
                 with pytest.raises(PartnerUnavailableError):
                     await fetch(session, f"{base}/jwks")
         async with answering(small) as base:
-            assert await fetch(session, f"{base}/jwks") == b"{}"
+            assert await fetch(session, f"{base}/jwks") == b"{}"  # the control

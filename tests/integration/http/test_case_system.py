@@ -197,7 +197,7 @@ async def test_a_document_is_served_as_an_attachment_that_runs_nothing(case_syst
     assert headers["Content-Disposition"] == "attachment; filename*=UTF-8''bekymringsmelding.pdf"
     assert headers["Content-Security-Policy"].startswith("sandbox")
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Content-Type"] == "application/pdf"
+    assert headers["Content-Type"] == "application/pdf"  # the control: it is served as what it is
 
 
 @pytest.mark.proves("S29")
@@ -325,7 +325,7 @@ async def test_scope_audience_and_registration_decide(case_system):
         token = case_system.token(**changes)
         return (await case_system.call("POST", "/test/echo", headers={"Authorization": f"Bearer {token}"}))[0]
 
-    assert await status() == 200
+    assert await status() == 200  # the control
     assert await status(scope="ks:fiks") == 401
     assert await status(scope="test:barnevern") == 401
     assert await status(aud="https://neighbour.example") == 401
@@ -358,7 +358,7 @@ async def test_above_its_rate_a_client_is_told_to_wait_and_others_are_not(env, s
         status, problem, headers = await case_system.call("POST", "/test/echo")
         assert (statuses, status, problem["code"]) == ([200] * 3, 429, "too-many-requests")
         assert 1 <= int(headers["Retry-After"]) <= 20
-        assert (await case_system.call("POST", "/test/echo", "fagsystem-2"))[0] == 200
+        assert (await case_system.call("POST", "/test/echo", "fagsystem-2"))[0] == 200  # the control
 
 
 async def test_an_issuer_that_cannot_be_asked_is_503(env, site):

@@ -326,7 +326,7 @@ async def test_a_receipt_moves_only_the_one_message_whose_reference_it_has(env, 
         ids.append(await hand_in(env, client))
         await work_off(env)
     intake = Intake(env)
-    assert await intake.receipt(Receipt("partner", RECIPIENT, "ref-1")) is True
+    assert await intake.receipt(Receipt("partner", RECIPIENT, "ref-1")) is True  # the control
     assert await intake.receipt(Receipt("partner", RECIPIENT, "ref-2")) is False  # the partner used it twice
     assert [await state_of(env, one) for one in ids] == [State.DELIVERED, State.SENT, State.SENT]
 

@@ -110,6 +110,7 @@ async def test_a_seal_that_does_not_hold_is_quarantined_with_alarm_and_clock(env
 @pytest.mark.proves("S17")
 @pytest.mark.parametrize("feil", [None, *QUARANTINED, *WARNED], ids=str)
 async def test_the_sender_cannot_see_whether_its_container_could_be_opened(env, intake, sender, feil):
+    # The control is None: a report without fault, which must look no other.
     accepted = await intake.accept(spoilt(sender, feil))
     before = [row.status for row in await intake.history(accepted.id, CALLER)]
     await work_off(env)

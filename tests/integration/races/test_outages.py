@@ -105,12 +105,13 @@ async def test_a_clock_that_jumps_an_hour_fires_nothing_early_and_rings(tmp_path
         try:
             before = await times(env)
             await until(lambda: asyncio.to_thread(answers, site))
-            stamp.write_text(jump)
 
             async def rings():
                 codes = await env.store.read(alarms.open_alarms)
                 return alarms.AlarmCode.CLOCK_JUMP in {row.code for row in codes}
 
+            assert not await rings()  # the control: the clock has not been set yet
+            stamp.write_text(jump)
             await until(rings)
             after = await times(env)
             shift = int(jump) * 1_000_000

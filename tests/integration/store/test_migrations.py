@@ -81,7 +81,7 @@ async def test_an_empty_database_is_refused(postgres):
 @pytest.mark.parametrize("role", [ADMIN, OWNER])
 async def test_production_does_not_run_as_superuser_or_owner(postgres, database, role):
     store = PostgresStore(postgres.url(database, role), timeout_s=5)
-    await store.read(lambda conn: check_server(conn, production=False))
+    await store.read(lambda conn: check_server(conn, production=False))  # the control: for trying out it may
     with pytest.raises(ConfigError):
         await store.read(lambda conn: check_server(conn, production=True))
     await store.close()
