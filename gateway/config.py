@@ -134,6 +134,18 @@ class Trust(Section):
     revocation: tuple[Revocation, ...] = ()
 
 
+class Pkcs11(Section):
+    """Keys in tokens. ``module``: the library of the token's maker, for references without ``module-path``.
+
+    ``raw_rsa``: the token does the bare RSA operation and the padding is taken off here. For tokens without OAEP with
+    SHA-256 only, such as SoftHSM: what a fault of the padding costs in time is then ours to hide, and Python hides it
+    as far as Python can. Leave it off where the token can do it.
+    """
+
+    module: Path | None = None
+    raw_rsa: bool = False
+
+
 class CaseSystem(Section):
     """How case systems are treated. ``rate_per_minute`` is per client."""
 
@@ -178,6 +190,7 @@ class Settings(Section):
     guards: tuple[str, ...] = ()
     trust: dict[str, Trust] = Field(default_factory=dict)
     case_system: CaseSystem = CaseSystem()
+    pkcs11: Pkcs11 = Pkcs11()
     evidence: Evidence = Evidence()
     operations_token: SecretReference | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)
@@ -193,10 +206,14 @@ class Bydel(Section):
 
 
 class KeyPair(Section):
-    """A private key with its certificate chain in one file, PKCS#12 or PEM."""
+    """A private key with its certificate chain in one file, PKCS#12 or PEM; or a key in a token.
+
+    ``certificate`` is for a key in a token: its chain as PEM. Without it the token's own certificates are used.
+    """
 
     key: SecretReference
     password: SecretReference | None = None
+    certificate: Path | None = None
 
 
 class Tenant(Section):

@@ -32,6 +32,7 @@ identifiers and sizes only: nothing that came from a message or a partner (requi
     ├── StoreError                        RETRY       503
     │   ├── CommitUnknownError                        the state must be read again
     │   └── StoreFullError                            507
+    ├── KeyUnavailableError               RETRY       503; a key in a token that is away
     ├── RowRefusedError                   STOP        a bug of ours: the database's own rules refused a row
     └── IllegalTransitionError            STOP        a bug of ours
 """
@@ -247,6 +248,13 @@ class StoreFullError(StoreError):
     """The disk floor is reached, or the disk is full."""
 
     code = "storage-full"
+
+
+class KeyUnavailableError(GatewayError):
+    """A private key lies in a token that is away; what needs it waits, and nothing is judged by it."""
+
+    code = "key-unavailable"
+    disposition = Disposition.RETRY
 
 
 class IllegalTransitionError(GatewayError):

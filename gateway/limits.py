@@ -26,6 +26,8 @@ CERTIFICATE_BYTES_MAX: Final = 16 * KIB  # what was read of a thousand of them i
 CMS_CERTIFICATES_BYTES_MAX: Final = 64 * KIB  # all that are enclosed; so is the path found among them
 RSA_BITS_MIN: Final = 2048
 KEY_FILE_BYTES_MAX: Final = 1 * MIB  # a private key with its certificates
+TOKEN_CERTIFICATES_MAX: Final = 256  # of one token, searched for the one that fits a key
+TOKEN_RETRY_S: Final = 5.0  # a key in a token that is away is asked for again after this
 
 # Revocation (crypto-profile 5)
 REVOCATION_BYTES_MAX: Final = 32 * MIB  # one CRL

@@ -13,6 +13,7 @@ import uuid_utils
 from gateway.app.calls import blocking, http_session
 from gateway.app.doors import Doors, expiries, listen
 from gateway.app.host_check import Host, findings, ring_host
+from gateway.app.keys import missing_keys
 from gateway.app.parts import adapter_settings, catalogue_of, clock_rules, data_dir, offices_of, roads_of, trust_of
 from gateway.config import Configuration
 from gateway.crashpoints import Point
@@ -20,6 +21,7 @@ from gateway.domain.message_type import Lane
 from gateway.egress import egress_session, plain_socket, public_socket
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.key_watch import watching_keys
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
 from gateway.pipeline.traffic import prepare, run_inbound, run_road
 from gateway.pipeline.upkeep import run_upkeep
@@ -89,6 +91,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         adapters = await open_adapters(stack, configuration, env, session)
         await stack.enter_async_context(engine(env, incarnation, adapters))
         await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
+        await stack.enter_async_context(watching_keys(env, lambda: missing_keys(env.offices)))
         if configuration.settings.mode == "production":
             await ring_host(env, await asyncio.to_thread(findings, Host.under(configuration)))
         doors = await listen(stack, configuration, env, session, adapters)

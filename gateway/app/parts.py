@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway import config
+from gateway.app.keys import KeyOpener
 from gateway.catalogue import Catalogue
 from gateway.config import Configuration
 from gateway.crypto.certificates import TrustPolicy
-from gateway.crypto.keys import KeyFile, SoftwareKeyRing, read_key_encryption_key
 from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
 from gateway.crypto.trust import Certificate, read_roots
 from gateway.domain.deadlines import ClockRule
@@ -37,7 +37,7 @@ def offices_of(configuration: Configuration) -> Offices:
     offices: list[Office] = []
     for tenant in configuration.tenants.values():
         try:
-            offices.extend(_offices(configuration.folder, tenant))
+            offices.extend(_offices(configuration, tenant))
         except ConfigError as error:
             faults.extend(f"tenants/{tenant.kommunenummer}.toml: {fault}" for fault in error.faults)
     if faults:
@@ -45,11 +45,13 @@ def offices_of(configuration: Configuration) -> Offices:
     return Offices(offices)
 
 
-def _offices(folder: Path, tenant: config.Tenant) -> list[Office]:
-    signing = _key_file(folder, tenant.signing_key) if tenant.signing_key else None
-    receive = SoftwareKeyRing.from_files([_key_file(folder, pair) for pair in tenant.receive_keys], signing)
-    print_part = SoftwareKeyRing.from_files([_key_file(folder, tenant.print_key)])
-    kek = read_key_encryption_key(config.secret_path(folder, tenant.key_encryption_key))
+def _offices(configuration: Configuration, tenant: config.Tenant) -> list[Office]:
+    keys = KeyOpener(configuration.folder, configuration.settings.pkcs11)
+    receive = keys.ring(tenant.receive_keys, tenant.signing_key)
+    print_part = keys.ring([tenant.print_key])
+    kek = keys.key_encryption_key(tenant.key_encryption_key)
+    if keys.faults or kek is None:
+        raise ConfigError(*keys.faults)
     return [
         Office(
             tenant=TenantId(tenant.kommunenummer, bydel.nummer),
@@ -65,11 +67,6 @@ def _offices(folder: Path, tenant: config.Tenant) -> list[Office]:
         )
         for bydel in tenant.bydeler
     ]
-
-
-def _key_file(folder: Path, pair: config.KeyPair) -> KeyFile:
-    password = config.read_secret(folder, pair.password) if pair.password else None
-    return KeyFile(config.secret_path(folder, pair.key), password)
 
 
 def clock_rules(frister: dict[str, config.Frist]) -> dict[str, ClockRule]:

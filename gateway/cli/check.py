@@ -4,6 +4,7 @@ A fault names the place in the configuration and what is wrong there, never a se
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from gateway import config
 from gateway.app.calls import nobody
 from gateway.app.doors import LOOPBACK, NAMES, tls_of
+from gateway.app.keys import in_token
 from gateway.app.parts import adapter_settings, catalogue_of, offices_of, roads_of, trust_of
 from gateway.cli.floors import floor_faults
 from gateway.cli.production import production_faults
@@ -20,6 +22,7 @@ from gateway.config import Configuration
 from gateway.crypto.keys import read_private
 from gateway.errors import ConfigError
 
+_OFFICE_KEY: Final = re.compile(r"tenants/.*\.(receive_keys\.\d+\.key|(print|signing)_key\.key|key_encryption_key)")
 _SIGNED_BY_THEMSELVES: Final = ("crl_url", "ocsp_url")  # RFC 5280 and 6960 answers; http is their usual road
 
 
@@ -72,7 +75,7 @@ def _secret(folder: Path, place: str, reference: str) -> None:
     try:
         if reference.startswith("file:"):
             read_private(config.secret_path(folder, reference))
-        else:
+        elif not (in_token(reference) and _OFFICE_KEY.fullmatch(place)):  # those were opened with the offices
             config.read_secret(folder, reference)
     except ConfigError as error:
         raise ConfigError(*(f"{place}: {fault}" for fault in error.faults)) from None

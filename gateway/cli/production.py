@@ -4,13 +4,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from gateway import config, crashpoints
 from gateway.app.calls import nobody
 from gateway.app.doors import NAMES
+from gateway.app.keys import in_token
 from gateway.app.parts import data_dir, offices_of, trust_of
 from gateway.config import Configuration
+from gateway.crypto.pkcs11_uri import parse
 from gateway.crypto.trust import Certificate, is_throw_away, names_a_test, read_roots
 from gateway.domain.routing import LOOPBACK
 from gateway.errors import ConfigError
@@ -57,15 +60,22 @@ def _secret_faults(configuration: Configuration, secrets: Mapping[str, str]) -> 
             faults.append(f"{place}: env: secrets are for demo and tests only")
             continue
         try:
+            if in_token(reference):
+                pin = parse(reference, configuration.folder, configuration.settings.pkcs11.module).pin
+                faults += _inside(place, pin, data)
+                continue  # a token counts wrong PINs, so a short one is no fault
             path = config.secret_path(configuration.folder, reference)
             secret = config.read_secret(configuration.folder, reference)
         except ConfigError:
             continue  # told by the check of every mode
-        if path.resolve().is_relative_to(data):
-            faults.append(f"{place}: keys lie outside data_dir and outside its backup")
+        faults += _inside(place, path, data)
         if len(secret) < _SECRET_BYTES_MIN:
             faults.append(f"{place}: under {_SECRET_BYTES_MIN} octets; a default or guessable password (S05)")
     return faults
+
+
+def _inside(place: str, path: Path, data: Path) -> list[str]:
+    return [f"{place}: keys lie outside data_dir and outside its backup"] if path.resolve().is_relative_to(data) else []
 
 
 def _certificate_faults(configuration: Configuration) -> list[str]:

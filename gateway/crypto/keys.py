@@ -1,12 +1,14 @@
 """Private keys: what envelopes and signatures ask of them, and the software back-end that reads them from files.
 
+Keys in a token are ``gateway.crypto.pkcs11``.
+
 A file holds one key with its certificates, as PKCS#12 or PEM. Files readable by anyone but their owner are refused, as
-are RSA keys under 2048 bits and keys that do not fit their certificate. Every fault of every file is told at once.
+are RSA keys under 2048 bits and keys that do not fit their certificate.
 """
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -40,7 +42,10 @@ class DecryptionKey(Protocol):
         ...
 
     def decrypt(self, transport: KeyTransport, encrypted: bytes) -> bytes:
-        """Give the content key. Raises DecryptionError; PKCS#1 v1.5 may give random octets instead."""
+        """Give the content key. Raises DecryptionError; PKCS#1 v1.5 may give random octets instead.
+
+        Raises KeyUnavailableError when the key is in a token that is away: that says nothing of what is to be opened.
+        """
         ...
 
 
@@ -53,7 +58,7 @@ class SigningKey(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Sign with RSASSA-PKCS1-v1_5 and SHA-256."""
+        """Sign with RSASSA-PKCS1-v1_5 and SHA-256. Raises KeyUnavailableError."""
         ...
 
 
@@ -109,22 +114,12 @@ class SoftwareKey:
         return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
-class SoftwareKeyRing:
-    """A key ring of keys in memory. It never changes; a new set of files makes a new ring."""
+class FixedKeyRing:
+    """A key ring that never changes, of keys of any kind; other keys make a new ring."""
 
-    def __init__(self, receive: Sequence[SoftwareKey], signing: SoftwareKey | None = None) -> None:
+    def __init__(self, receive: Sequence[DecryptionKey], signing: SigningKey | None = None) -> None:
         self._receive = tuple(receive)
         self._signing = signing
-
-    @classmethod
-    def from_files(cls, receive: Iterable[KeyFile], signing: KeyFile | None = None) -> "SoftwareKeyRing":
-        """Read all files. Raises ConfigError with one fault for each file that cannot be used."""
-        faults: list[str] = []
-        keys = [_read_or_note(file, faults) for file in receive]
-        signer = _read_or_note(signing, faults) if signing else None
-        if faults:
-            raise ConfigError(*faults)
-        return cls([key for key in keys if key], signer)
 
     def decryption_keys(self) -> Sequence[DecryptionKey]:
         """Every key that may still receive something."""
@@ -155,7 +150,7 @@ def read_key(file: KeyFile) -> SoftwareKey:
         msg = f"{file.path}: no certificate fits the key"
         raise ConfigError(msg)
     try:
-        return SoftwareKey(key, _chain(leaf, certificates))
+        return SoftwareKey(key, chain_of(leaf, certificates))
     except ConfigError as refused:
         msg = f"{file.path}: {refused}"
         raise ConfigError(msg) from None
@@ -192,14 +187,6 @@ def rsa_padding(transport: KeyTransport) -> padding.AsymmetricPadding:
     return padding.OAEP(mask, HASHES[transport.digest](), None)
 
 
-def _read_or_note(file: KeyFile, faults: list[str]) -> SoftwareKey | None:
-    try:
-        return read_key(file)
-    except ConfigError as fault:
-        faults.extend(fault.faults)
-        return None
-
-
 def _parsed(content: bytes, password: bytes | None) -> tuple[object, list[x509.Certificate]]:
     if b"-----BEGIN " in content:
         key: object = serialization.load_pem_private_key(content, password)
@@ -209,7 +196,7 @@ def _parsed(content: bytes, password: bytes | None) -> tuple[object, list[x509.C
     return bundle.key, found
 
 
-def _chain(leaf: x509.Certificate, certificates: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+def chain_of(leaf: x509.Certificate, certificates: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """Order what the file holds from the leaf upwards; strangers and the root are left out."""
     chain = [leaf]
     while (issuer := _issuer_of(chain[-1], certificates)) and issuer not in chain and issuer.issuer != issuer.subject:

@@ -36,6 +36,7 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.PartnerError: 503,
     errors.StoreFullError: 507,
     errors.StoreError: 503,
+    errors.KeyUnavailableError: 503,
 }
 _STATUS_OF_CODE: Final = {
     "method-not-allowed": 405,

@@ -36,6 +36,7 @@ class AlarmCode(StrEnum):
     CLOCK_JUMP = "clock-jump"
     DISK_FLOOR = "disk-floor"
     KEY_EXPIRES = "key-expires"
+    KEY_UNAVAILABLE = "key-unavailable"
     ISSUER_UNREACHABLE = "issuer-unreachable"
     STATE_REPAIRED = "state-repaired"
     HOST_UNSAFE = "host-unsafe"
@@ -132,6 +133,11 @@ def open_alarms(conn: Connection) -> list[Row[Any]]:
     """Every open alarm, the highest level first."""
     query = select(alarm).where(alarm.c.closed_at.is_(None)).order_by(alarm.c.level.desc(), alarm.c.id)
     return list(conn.execute(query))
+
+
+def open_subjects(conn: Connection, code: AlarmCode) -> set[str]:
+    """What alarms of one code are open for. Few: not for codes that have a message as subject."""
+    return set(conn.execute(select(alarm.c.subject).where(alarm.c.code == code, alarm.c.closed_at.is_(None))).scalars())
 
 
 def count_open(conn: Connection) -> dict[str, int]:

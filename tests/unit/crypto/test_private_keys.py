@@ -4,8 +4,10 @@ import os
 
 import pytest
 
+from gateway import config
+from gateway.app.keys import KeyOpener
 from gateway.crypto.key_transport import OAEP_SHA256, PKCS1_V15
-from gateway.crypto.keys import KeyFile, SoftwareKeyRing, read_key, read_key_encryption_key
+from gateway.crypto.keys import FixedKeyRing, KeyFile, read_key, read_key_encryption_key
 from gateway.errors import ConfigError, DecryptionError
 from gateway.testing.pki import Make, certificate_pem, receive_key
 from tests import crypto_kit as kit
@@ -33,7 +35,8 @@ def test_a_pkcs12_file_gives_key_and_chain(tmp_path, organisation):
 def test_a_ring_opens_with_each_of_its_keys_and_signs_with_one(tmp_path, organisation):
     old, new = receive_key("Gammel"), receive_key("Ny")
     files = [KeyFile(one.write_pem(tmp_path / name)) for one, name in ((old, "old.pem"), (new, "new.pem"))]
-    ring = SoftwareKeyRing.from_files(files, KeyFile(organisation.write_pem(tmp_path / "sign.pem")))
+    signing = read_key(KeyFile(organisation.write_pem(tmp_path / "sign.pem")))
+    ring = FixedKeyRing([read_key(file) for file in files], signing)
     for credential in (old, new):
         sealed = kit.seal(b"innhold", recipient=kit.software(credential))
         assert kit.unseal(sealed, *ring.decryption_keys()) == b"innhold"
@@ -43,7 +46,7 @@ def test_a_ring_opens_with_each_of_its_keys_and_signs_with_one(tmp_path, organis
 
 def test_a_ring_without_signing_key_says_so():
     with pytest.raises(ConfigError):
-        SoftwareKeyRing([]).signing_key()
+        FixedKeyRing([]).signing_key()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o620])
@@ -64,20 +67,28 @@ def write(path, content):
 def test_every_fault_of_every_file_is_told_at_once(tmp_path, organisation):
     stranger = receive_key("Annen")
     files = [
-        KeyFile(tmp_path / "missing.pem"),
-        KeyFile(write(tmp_path / "noise.pem", b"\x00noise")),
-        KeyFile(write(tmp_path / "mismatch.pem", stranger.key_pem + organisation.chain_pem)),
-        KeyFile(receive_key(make=Make(key_bits=1024)).write_pem(tmp_path / "small.pem")),
-        KeyFile(receive_key(make=Make(elliptic=True)).write_pem(tmp_path / "elliptic.pem")),
-        KeyFile(organisation.write_pkcs12(tmp_path / "locked.p12", PASSWORD), b"wrong"),
-        KeyFile(write(tmp_path / "nocert.pem", organisation.key_pem)),
+        tmp_path / "missing.pem",
+        write(tmp_path / "noise.pem", b"\x00noise"),
+        write(tmp_path / "mismatch.pem", stranger.key_pem + organisation.chain_pem),
+        receive_key(make=Make(key_bits=1024)).write_pem(tmp_path / "small.pem"),
+        receive_key(make=Make(elliptic=True)).write_pem(tmp_path / "elliptic.pem"),
+        organisation.write_pkcs12(tmp_path / "locked.p12", PASSWORD),
+        write(tmp_path / "nocert.pem", organisation.key_pem),
     ]
-    good = KeyFile(organisation.write_pem(tmp_path / "good.pem"))
-    with pytest.raises(ConfigError) as refused:
-        SoftwareKeyRing.from_files([*files, good], files[0])
-    assert len(refused.value.faults) == len(files) + 1
-    for file, fault in zip(files, refused.value.faults, strict=False):
-        assert file.path.name in fault
+    good = organisation.write_pem(tmp_path / "good.pem")
+    pairs = [config.KeyPair(key=f"file:{file}") for file in [*files, good]]
+    keys = KeyOpener(tmp_path, config.Pkcs11())
+    assert [key.certificate for key in keys.ring(pairs, pairs[0]).decryption_keys()] == [organisation.certificate]
+    assert len(keys.faults) == len(files) + 1
+    for file, fault in zip(files, keys.faults, strict=False):
+        assert file.name in fault
+    with pytest.raises(ConfigError, match="stands in that file"):
+        raise_first(KeyOpener(tmp_path, config.Pkcs11()), config.KeyPair(key=f"file:{good}", certificate=good))
+
+
+def raise_first(keys, pair):
+    keys.ring([pair])
+    raise ConfigError(*keys.faults)
 
 
 def test_a_password_is_never_shown():
