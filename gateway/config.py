@@ -9,9 +9,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway import limits
 from gateway.errors import ConfigError
@@ -87,10 +87,16 @@ class Issuer(Section):
 
 
 class Intake(Section):
-    """Bounds of what partners may deliver."""
+    """Bounds of what partners may deliver. ``bytes_per_minute`` and ``unfinished_bytes_max`` are per client.
+
+    A client with more than ``unfinished_bytes_max`` stored here and not finished rings, and is slowed to a tenth; only
+    what is no concern report is refused. Case systems that send are held to it too.
+    """
 
     body_bytes_max: int = limits.BODY_BYTES_MAX_DEFAULT
     disk_floor_bytes: int = limits.DISK_FLOOR_BYTES
+    bytes_per_minute: int = Field(default=limits.INTAKE_BYTES_PER_MINUTE, gt=0)
+    unfinished_bytes_max: int = limits.UNFINISHED_BYTES_MAX
     concurrent_max: int = 64
     concurrent_per_client_max: int = 16
     idle_s_max: float = 30.0
@@ -147,9 +153,10 @@ class Pkcs11(Section):
 
 
 class CaseSystem(Section):
-    """How case systems are treated. ``rate_per_minute`` is per client."""
+    """How case systems are treated. All are per client; ``bytes_per_minute`` counts what it sends and what it fetches."""
 
-    rate_per_minute: int = 600
+    rate_per_minute: int = Field(default=600, gt=0)
+    bytes_per_minute: int = Field(default=limits.CASE_SYSTEM_BYTES_PER_MINUTE, gt=0)
     claims_max: int = 200
 
 
@@ -261,6 +268,28 @@ class Hjemmel(Section):
     bekreftet: bool = False
 
 
+class Tid(Section):
+    """How long the content of one message type is kept: ``dager`` after the case system's confirmation or the end."""
+
+    dager: int = Field(ge=1)
+    etter: Literal["fagsystem", "slutt"] = "fagsystem"
+
+
+class Oppbevaring(Section):
+    """``oppbevaring.toml``. Without ``typer`` nothing is ever shredded; with them two people and a reason must stand."""
+
+    besluttet_av: tuple[str, ...] = ()
+    begrunnelse: str = ""
+    typer: dict[str, Tid] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _decided(self) -> Self:
+        if self.typer and (len(set(self.besluttet_av)) < 2 or not self.begrunnelse.strip()):  # noqa: PLR2004
+            message = "deleting needs two different people in besluttet_av and a begrunnelse"
+            raise ValueError(message)
+        return self
+
+
 class Configuration(Section):
     """Everything read from the configuration folder."""
 
@@ -269,6 +298,7 @@ class Configuration(Section):
     tenants: dict[str, Tenant]
     frister: dict[str, Frist]
     hjemler: dict[str, Hjemmel]
+    oppbevaring: Oppbevaring
     partners: dict[str, dict[str, Any]]
     routes: dict[str, tuple[str, ...]]
 
@@ -294,12 +324,15 @@ def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Confi
     }
     frister = _models(Frist, folder / "frister.toml", faults)
     hjemler = _models(Hjemmel, folder / "hjemler.toml", faults)
+    oppbevaring = _model(
+        Oppbevaring, _read(folder / "oppbevaring.toml", faults, needed=False), "oppbevaring.toml", faults
+    )
     partners = {path.stem: _read(path, faults) for path in sorted((folder / "partners").glob("*.toml"))}
     routes = _routes(folder / "routes.toml", faults)
     for name, tenant in tenants.items():
         if tenant is not None and tenant.kommunenummer != name:
             faults.append(f"tenants/{name}.toml: kommunenummer is not the file's name")
-    if settings is None or None in frister.values() or None in hjemler.values():
+    if settings is None or oppbevaring is None or None in frister.values() or None in hjemler.values():
         return None, faults
     configuration = Configuration.model_construct(
         folder=folder,
@@ -307,6 +340,7 @@ def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Confi
         tenants={name: tenant for name, tenant in tenants.items() if tenant is not None},
         frister=frister,
         hjemler=hjemler,
+        oppbevaring=oppbevaring,
         partners=partners,
         routes=routes,
     )

@@ -56,7 +56,7 @@ def _type(kind: MessageType, laws: dict[str, Rule]) -> str:
         ("documents", ", ".join(f"`{name}`" for name in kind.documents)),
         ("validated", validated),
         ("to be kept from", ", ".join(kind.skjermes_for) or "-"),
-        ("days kept", f"{kind.oppbevares_dager} (declared; nothing deletes yet)"),
+        ("days kept", f"{kind.oppbevares_dager} at least (`config/oppbevaring.toml`)"),
         ("law", "; ".join(_law(laws[name]) for name in kind.hjemmel)),
         ("clocks", ", ".join(kind.frister) or "-"),
         ("on channels", ", ".join(f"{channel}: `{name}`" for channel, name in kind.channels.items())),

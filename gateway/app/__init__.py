@@ -14,7 +14,18 @@ from gateway.app.calls import blocking, http_session
 from gateway.app.doors import Doors, expiries, listen
 from gateway.app.host_check import Host, findings, ring_host
 from gateway.app.keys import missing_keys
-from gateway.app.parts import adapter_settings, catalogue_of, clock_rules, data_dir, offices_of, roads_of, trust_of
+from gateway.app.parts import (
+    adapter_settings,
+    catalogue_of,
+    clock_rules,
+    data_dir,
+    heads_of,
+    offices_of,
+    retention_of,
+    roads_of,
+    stamp_of,
+    trust_of,
+)
 from gateway.config import Configuration
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
@@ -22,6 +33,7 @@ from gateway.egress import egress_session, plain_socket, public_socket
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.key_watch import watching_keys
+from gateway.pipeline.stamps import stamping
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
 from gateway.pipeline.traffic import prepare, run_inbound, run_road
 from gateway.pipeline.upkeep import run_upkeep
@@ -30,6 +42,7 @@ from gateway.pipeline.watch import watching
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
 from gateway.spi import Adapter, Context
+from gateway.store import log
 from gateway.store.database import Store
 from gateway.store.opening import embedded, engine_lock, opened_store
 from gateway.store.payloads import PayloadFolder
@@ -61,6 +74,8 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
             egress=egress,
             log=logging.get(),
             roads=roads_of(configuration, types),
+            retention=retention_of(configuration, types),
+            heads=heads_of(configuration, await store.read(log.origin)),
         )
 
 
@@ -91,6 +106,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         adapters = await open_adapters(stack, configuration, env, session)
         await stack.enter_async_context(engine(env, incarnation, adapters))
         await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
+        await stack.enter_async_context(stamping(env, stamp_of(configuration, session)))
         await stack.enter_async_context(watching_keys(env, lambda: missing_keys(env.offices)))
         if configuration.settings.mode == "production":
             await ring_host(env, await asyncio.to_thread(findings, Host.under(configuration)))

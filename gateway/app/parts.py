@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from pydantic import ValidationError
 
 from gateway import config
@@ -13,13 +14,18 @@ from gateway.app.keys import KeyOpener
 from gateway.catalogue import Catalogue
 from gateway.config import Configuration
 from gateway.crypto.certificates import TrustPolicy
+from gateway.crypto.notes import NoteSigner
 from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
 from gateway.crypto.trust import Certificate, read_roots
 from gateway.domain.deadlines import ClockRule
 from gateway.domain.identifiers import TenantId
+from gateway.domain.retention import RetentionPolicy, policy_faults
 from gateway.errors import ConfigError
+from gateway.evidence.time_stamp_client import Authority, TimeStampClient
+from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.offices import Office, Offices
 from gateway.pipeline.roads import Roads, configured_roads
+from gateway.pipeline.stamps import Stamp
 from gateway.spi import AdapterSpec
 
 _ADAPTERS = "gateway.adapters"
@@ -116,6 +122,48 @@ def roads_of(configuration: Configuration, types: Catalogue) -> Roads:
     """The way out as configured, no adapter opened. Raises ConfigError."""
     settings = configuration.settings
     return configured_roads(configuration.routes, settings.guards, configuration.hjemler, settings.adapters, types)
+
+
+def heads_of(configuration: Configuration, origin: str) -> HeadKeeper | None:
+    """Who signs the heads of the log of this name; None without a key. Raises ConfigError."""
+    settings = configuration.settings.evidence
+    if settings.key is None:
+        return None
+    signer = NoteSigner.from_file(origin, config.secret_path(configuration.folder, settings.key))
+    shown = config.resolve(configuration.folder, settings.published_dir) if settings.published_dir else None
+    return HeadKeeper(signer, data_dir(configuration), shown)
+
+
+def retention_of(configuration: Configuration, types: Catalogue) -> tuple[tuple[str, RetentionPolicy], ...]:
+    """How long content is kept, by message type without version. Raises ConfigError."""
+    kinds = {kind.name: kind for kind in types.types()}
+    found, faults = [], []
+    for name, tid in configuration.oppbevaring.typer.items():
+        policy = RetentionPolicy(tid.dager, confirmed=tid.etter == "fagsystem")
+        if name not in kinds:
+            faults.append(f"oppbevaring.toml: {name} is no message type")
+            continue
+        faults += [
+            f"oppbevaring.toml: {name}: {fault}"
+            for fault in policy_faults(policy, kinds[name].lane, kinds[name].oppbevares_dager)
+        ]
+        found.append((name, policy))
+    if faults:
+        raise ConfigError(*faults)
+    return tuple(found)
+
+
+def stamp_of(configuration: Configuration, session: aiohttp.ClientSession) -> Stamp | None:
+    """How a head gets its time stamp; None where no authority is configured. Raises ConfigError."""
+    section = configuration.settings.evidence.time_stamp
+    if section is None:
+        return None
+    client = TimeStampClient(session, Authority.configured(configuration.folder, section))
+
+    async def stamp(octets: bytes) -> bytes:
+        return (await client.stamp(octets)).response
+
+    return stamp
 
 
 def adapter_entry_points() -> dict[str, EntryPoint]:

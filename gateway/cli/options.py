@@ -18,7 +18,7 @@ from gateway.pipeline.environment import Environment
 T = TypeVar("T")
 
 
-def _named(person: str) -> str:
+def named(person: str) -> str:
     """Whoever decides has an id that the journal can hold. Raises MalformedRequestError."""
     if person != person.strip() or not 0 < len(person) <= limits.PERSON_CHARS_MAX or not person.isprintable():
         detail = f"--person is a user id of at most {limits.PERSON_CHARS_MAX} characters, without blanks around it"
@@ -35,7 +35,7 @@ ConfigFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 Person = Annotated[
-    str, typer.Option("--person", callback=_named, help="Who decides: the user id that stands in the journal.")
+    str, typer.Option("--person", callback=named, help="Who decides: the user id that stands in the journal.")
 ]
 Reason = Annotated[
     str, typer.Option("--reason", help="Why. Kept sealed with the message; the journal holds a commitment only.")
@@ -72,8 +72,8 @@ def printable(text: str) -> str:
     return "".join(sign if sign == "\n" or sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
-def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:
-    """Print rows as an aligned table, or as JSON."""
+def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str, count: int = 0) -> None:
+    """Print rows as an aligned table, or as JSON. ``count``: how many there are in all, where these are the first."""
     if as_json:
         print(json.dumps(list(rows), ensure_ascii=False, indent=2))
         return
@@ -85,6 +85,8 @@ def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> 
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     for line in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    if count > len(rows):
+        print(f"{len(rows)} of {count}; --limit shows more")
 
 
 def _cell(value: Any) -> str:

@@ -11,6 +11,8 @@ from gateway.config import Settings
 from gateway.crypto.certificates import TrustPolicy
 from gateway.domain.deadlines import ClockFacts, ClockReading, ClockRule, read_clocks
 from gateway.domain.message_type import MessageType
+from gateway.domain.retention import RetentionPolicy
+from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.offices import Offices
 from gateway.pipeline.roads import Roads
 from gateway.pipeline.vault import Vault
@@ -60,6 +62,9 @@ class Environment:
     egress: aiohttp.ClientSession
     log: structlog.stdlib.BoundLogger
     roads: Roads = field(default_factory=Roads)
+    heads: HeadKeeper | None = None
+    retention: Sequence[tuple[str, RetentionPolicy]] = ()
+    over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
 
     def for_tenants(self, *tenants: str) -> "Environment":
         """The same gateway for work of these offices: no other's row is seen or written. Raises StoreError."""

@@ -74,6 +74,8 @@ async def sweep(env: Environment, incarnation: Incarnation, memory: Memory | Non
     await env.store.write(lambda conn: _ring_clocks(env, conn), Point.SWEEP)
     while await env.store.write(journal.number_pending, Point.NUMBER):
         pass
+    if env.heads is not None:
+        await env.heads.publish(env.store, env.now())
     await env.store.read(_measure)
 
 
@@ -163,7 +165,8 @@ _RESTING: Final = (
 def _ring_clocks(env: Environment, conn: Connection) -> int:
     """Statutory clocks ring at their levels and stay open: only what the law names stops them."""
     now = env.now()
-    due = conn.execute(select(clock.c.message_id, clock.c.clock_id).where(clock.c.next_ring <= now).limit(_BATCH)).all()
+    query = select(clock.c.message_id, clock.c.clock_id).where(clock.c.next_ring <= now).order_by(clock.c.next_ring)
+    due = conn.execute(query.limit(_BATCH)).all()
     return sum(_ring_clock(env, conn, row.message_id, row.clock_id, now) for row in due)
 
 

@@ -40,6 +40,10 @@ class AlarmCode(StrEnum):
     ISSUER_UNREACHABLE = "issuer-unreachable"
     STATE_REPAIRED = "state-repaired"
     HOST_UNSAFE = "host-unsafe"
+    CLIENT_OVER_QUOTA = "client-over-quota"
+    LOG_CONTRADICTS = "log-contradicts"
+    BALANCE_DIFFERS = "balance-differs"
+    TIME_STAMP_MISSING = "time-stamp-missing"
 
 
 _CLOSE: Final = (

@@ -23,6 +23,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "answer": _WORD,  # the adapter's word for what the partner said
     "at": _MOMENT,  # of an event in the case
     "client": _ID,
+    "days": _COUNT,  # that the policy keeps content
     "document": _COUNT,  # its row
     "documents": _COUNT,
     "event": _WORD,  # one that found no row
@@ -36,6 +37,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "outcome": _OPTIONAL_WORD,  # of a conclusion
     "reference": _DIGEST,  # the case system's, keyed
     "road": _WORD,
+    "second": _ID,  # the other person of two
     "seconds": _COUNT,
     "size": _COUNT,
     "state": _WORD,

@@ -6,7 +6,6 @@ number; every feed runs on that number, because row ids commit out of order wher
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ import uuid_utils
 from sqlalchemy import Connection, Row, func, select, text
 
 from gateway.domain.lifecycle import Event
+from gateway.domain.merkle import leaf_hash
 from gateway.limits import SEQUENCER_ROWS_MAX
-from gateway.store import entry_fields
+from gateway.store import entry_fields, log
 from gateway.store.database import add_row, add_rows, rows_by
 from gateway.store.tables import journal, leaf, leaf_pending, log_state
 
@@ -48,6 +48,8 @@ SUBMITTED: Final = "submitted"
 CLOCK_JUMPED: Final = "clock-jumped"
 NOTES_SHOWN: Final = "notes-shown"
 UNPARKED: Final = "effect-unparked"
+PROVEN: Final = "proof-made"
+SHREDDED: Final = "shredded"
 
 PUBLISHED: Final = frozenset(
     {
@@ -55,7 +57,7 @@ PUBLISHED: Final = frozenset(
         ARRIVED, REPEATED, SHOWN, DOCUMENT_SHOWN, READ_BACK_WRONG, CONFIRM_CONFLICT, CASE_EVENT, LATE,
         ALARM_OPENED, ALARM_SEEN, ALARM_CLOSED, PARKED, CLIENT_ADDED, CLIENT_ROTATED, CLIENT_REVOKED,
         WEBHOOK_SET, WEBHOOK_REMOVED, SUBMITTED, CLOCK_JUMPED,
-        NOTES_SHOWN, UNPARKED,
+        NOTES_SHOWN, UNPARKED, PROVEN, SHREDDED,
     }
 )  # fmt: skip
 
@@ -125,11 +127,6 @@ _PENDING: Final = (
 )
 
 
-def leaf_hash(entry: str) -> bytes:
-    """RFC 6962: SHA-256 of a zero octet and the entry."""
-    return hashlib.sha256(b"\x00" + entry.encode()).digest()
-
-
 def number_pending(conn: Connection) -> int:
     """Give committed entries their leaf numbers, in row order. Returns how many got one.
 
@@ -145,10 +142,11 @@ def number_pending(conn: Connection) -> int:
         return 0
     size = conn.execute(select(log_state.c.size).where(log_state.c.id == 1)).scalar_one()
     leaves = [
-        {"index": size + step, "tenant": row.tenant, "journal_id": row.id, "hash": leaf_hash(row.entry)}
+        {"index": size + step, "tenant": row.tenant, "journal_id": row.id, "hash": leaf_hash(row.entry.encode())}
         for step, row in enumerate(pending)
     ]
     add_rows(conn, leaf, leaves)
+    log.grow(conn, size, size + len(pending))
     conn.execute(leaf_pending.delete().where(leaf_pending.c.journal_id.in_([row.id for row in pending])))
     moved = conn.execute(
         log_state.update().where(log_state.c.id == 1, log_state.c.size == size).values(size=size + len(pending))

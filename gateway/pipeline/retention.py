@@ -1,0 +1,87 @@
+"""Content goes when its time is over: by the policy that two people decided, or by two people for one message."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection
+
+from gateway.crashpoints import Point
+from gateway.domain.retention import RetentionPolicy, may_shred, policy_for
+from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
+from gateway.pipeline.environment import Environment
+from gateway.store import journal, shredding
+
+_BATCH: Final = 100
+_DAY_US: Final = 86_400_000_000
+POLICY: Final = "retention-policy"
+
+
+async def purge(env: Environment) -> int:
+    """Shred all whose time is over. Returns how many went; a message that moved meanwhile is judged anew."""
+    gone, after, now = 0, "", env.now()
+    before = now - _DAY_US
+    while found := await env.store.read(partial(shredding.ended, before=before, after=after, limit=_BATCH)):
+        for one in found:
+            policy = policy_for(one.type, env.retention)
+            if policy is not None and may_shred(one.age, policy, now):
+                gone += await _purge_one(env, one.message_id, policy, now)
+        after = found[-1].message_id
+    return gone
+
+
+async def shred(env: Environment, message_id: str, people: Sequence[str], reason: str) -> None:
+    """Shred one message before its policy says so; a concern report still waits for confirmation and 30 days.
+
+    Raises MalformedRequestError unless two different people and a reason are named, UnknownResourceError,
+    ConflictError while the message is not at its end or must be kept.
+    """
+    if len(set(people)) < 2 or not all(person.strip() for person in people) or not reason.strip():  # noqa: PLR2004
+        detail = "two different people and a reason are needed"
+        raise MalformedRequestError(detail)
+    soonest, now = RetentionPolicy(days=1, confirmed=False), env.now()
+
+    def work(conn: Connection) -> Sequence[str]:
+        found = shredding.kept(conn, message_id)
+        if found is None:
+            detail = "no message with content has this id"
+            raise UnknownResourceError(detail)
+        if not may_shred(found.age, soonest, now):
+            detail = "the message must be kept: it is not at its end, not confirmed, or too young"
+            raise ConflictError(detail)
+        return _shred(conn, found, now, people[0], "two-people", second=people[1])
+
+    await _remove(env, await env.store.write(work, Point.PERSON))
+
+
+async def _purge_one(env: Environment, message_id: str, policy: RetentionPolicy, now: int) -> int:
+    def work(conn: Connection) -> Sequence[str] | None:
+        found = shredding.kept(conn, message_id)
+        if found is None or not may_shred(found.age, policy, now):
+            return None
+        return _shred(conn, found, now, "gateway", POLICY, days=policy.days)
+
+    files = await env.store.write(work, Point.SWEEP)
+    if files is None:
+        return 0
+    await _remove(env, files)
+    return 1
+
+
+def _shred(conn: Connection, found: shredding.Kept, at: int, actor: str, code: str, **refs: str | int) -> Sequence[str]:
+    files = shredding.shred(conn, found.message_id)
+    journal.write(conn, journal.Entry(journal.SHREDDED, found.tenant, at, actor, found.message_id, code, refs))
+    return files
+
+
+async def _remove(env: Environment, files: Sequence[str]) -> None:
+    """After the commit. What stays behind is unreadable, and swept as a file that no row names."""
+
+    def remove() -> None:
+        for file in files:
+            with suppress(OSError):
+                (env.vault.folder.root / file).unlink()
+
+    await asyncio.to_thread(remove)
