@@ -4,8 +4,11 @@ A file is written under a temporary name, synced, renamed, and its folder synced
 The wrapped data key stands in ``payload_key`` only: deleting that row shreds everything sealed under it.
 """
 
+import errno
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import BinaryIO, Final
 
 from sqlalchemy import Connection, select
 
+from gateway.errors import StoreError, StoreFullError
 from gateway.limits import INLINE_PAYLOAD_BYTES_MAX
 from gateway.store.database import add_row, insert_new, row_by, rows_by
 from gateway.store.tables import payload, payload_key
@@ -30,8 +34,24 @@ class StoredRecord:
     file: str | None
 
 
+@contextmanager
+def _disk() -> Iterator[None]:
+    """A disk that fails is a store that fails. Raises StoreFullError or StoreError; what was begun is given up."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            message = "the disk is full"
+            raise StoreFullError(message) from error
+        message = "the disk cannot be written"
+        raise StoreError(message) from error
+
+
 class RecordWriter:
-    """Takes sealed bytes as they come: in memory while they are few, then in a file. Use, then ``store``."""
+    """Takes sealed bytes as they come: in memory while they are few, then in a file. Use, then ``store``.
+
+    Every method but ``discard`` raises StoreFullError and StoreError.
+    """
 
     def __init__(self, folder: "PayloadFolder", tenant: str) -> None:
         self._folder = folder
@@ -48,28 +68,34 @@ class RecordWriter:
             self._buffer += data
             if len(self._buffer) <= INLINE_PAYLOAD_BYTES_MAX:
                 return
-            self._path, self._file = self._folder.create(self._tenant)
+            with _disk():
+                self._path, self._file = self._folder.create(self._tenant)
             data, self._buffer = bytes(self._buffer), bytearray()
-        self._file.write(data)
+        with _disk():
+            self._file.write(data)
 
     def store(self) -> StoredRecord:
         """Make it durable and say where it is."""
         if self._file is None or self._path is None:
             return StoredRecord(self.size, bytes(self._buffer), None)
-        return StoredRecord(self.size, None, self._folder.publish(self._path, self._file))
+        with _disk():
+            return StoredRecord(self.size, None, self._folder.publish(self._path, self._file))
 
     def spool(self) -> BinaryIO:
         """The bytes so far, to be read back at any place; not durable. For work in progress only."""
         if self._file is None or self._path is None:
             return BytesIO(bytes(self._buffer))
-        self._file.flush()
-        return self._path.open("rb")
+        with _disk():
+            self._file.flush()
+            return self._path.open("rb")
 
     def discard(self) -> None:
         """Forget it, if it was not stored."""
         if self._file is not None and self._path is not None:
-            self._file.close()
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # what it still held may find no room
+                self._file.close()
+            with suppress(OSError):  # then it is swept as a file that no row names
+                self._path.unlink(missing_ok=True)
 
 
 class PayloadFolder:

@@ -53,7 +53,7 @@ PLANTED = {sound: None, refuses: None, leaks: "leaked ValueError at test_fuzz.py
 @pytest.mark.parametrize("read", PLANTED)
 def test_a_planted_fault_is_found_and_nothing_else(read):
     target = Target("planted", read, [b"abc", b"xyz"], [octets], (StructureError,), 20)
-    findings = seen(target, Bounds(cpu_s=0.1 if read is hangs else 1.0)).findings
+    findings = seen(target, Bounds(cpu_s=0.05 if read is hangs else 1.0)).findings
     expected = PLANTED[read]
     assert bool(findings) == (expected is not None)
     assert all(expected in str(finding) and "0d1c" not in str(finding) for finding in findings)

@@ -9,7 +9,7 @@ from sqlalchemy.util import await_only
 
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
-from gateway.errors import CommitUnknownError, ConflictError, StoreError, StoreFullError
+from gateway.errors import CommitUnknownError, ConflictError, StoreError
 from gateway.store import driver_errors, journal
 from gateway.store.postgres import PostgresStore
 from gateway.store.tables import journal as journal_table
@@ -140,16 +140,6 @@ async def test_two_units_that_lock_each_other_out_are_both_done(pg):
     await asyncio.gather(crossing(1, 2), crossing(2, 1))
     assert len(runs) > 2, "there was no deadlock"
     assert await kept(pg) == {1, 11, 12}
-
-
-async def test_a_full_disk_is_named(pg):
-    def full(conn):
-        journal.write(conn, entry(1))
-        conn.execute(text("DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"))
-
-    with pytest.raises(StoreFullError):
-        await pg.write(full, Point.ACCEPT)
-    assert await kept(pg) == set()
 
 
 async def test_concern_reports_have_a_connection_that_other_lanes_cannot_take(pg):

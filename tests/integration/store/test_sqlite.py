@@ -139,9 +139,9 @@ async def test_concern_reports_come_first_in_a_burst(lite):
     assert order == ["report", "other"]
 
 
-@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CORRUPT])
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CORRUPT])
 async def test_an_error_of_the_disk_ends_the_process_and_is_never_tried_again(file, patient, code):
-    """The driver's error is made here; ``test_a_write_that_the_system_refuses`` lets the system make one."""
+    """The driver's error is made here; ``test_faults`` and ``test_a_write_that_the_system_refuses`` let the system make one."""
     ends = []
     store = SqliteStore(file, busy_timeout_s=5, on_io_error=ends.append)
     error = sqlite3.OperationalError("disk I/O error")
