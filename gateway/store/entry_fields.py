@@ -15,6 +15,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _WORDS: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,39}( |$)){0,32}")
 _OPTIONAL_WORD: Final = re.compile(r"[a-z0-9_-]{0,64}")
 _ID: Final = re.compile(r"[!-~]{1,128}")
+_PERSON: Final = re.compile(r"(?![0-9]{11}$)[^\x00-\x1f\x7f]{1,64}")  # a user id, no identity number
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _DIGEST: Final = re.compile(r"([0-9a-f]{32})?")
 
@@ -37,7 +38,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "outcome": _OPTIONAL_WORD,  # of a conclusion
     "reference": _DIGEST,  # the case system's, keyed
     "road": _WORD,
-    "second": _ID,  # the other person of two
+    "second": _PERSON,  # the other one of two
     "seconds": _COUNT,
     "size": _COUNT,
     "state": _WORD,

@@ -5,8 +5,9 @@ import json
 import re
 
 import pytest
+import typer
 
-from gateway.cli.options import _named
+from gateway.cli import app
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Event
 from gateway.errors import MalformedRequestError
@@ -88,9 +89,11 @@ async def test_a_file_name_that_names_a_child_is_in_no_entry(env, intake, sender
 
 @pytest.mark.proves("S96")
 def test_a_person_is_named_by_a_user_id_and_never_by_an_identity_number():
-    assert _named("kari") == "kari"  # the control
-    with pytest.raises(MalformedRequestError):
-        _named("01010112345")
+    hold = typer.main.get_command(app).commands["hold"]
+    order = [ID, "--reason", "feil adressat", "--person"]
+    assert hold.make_context("hold", [*order, "kari"]).params["person"] == "kari"  # the control
+    with pytest.raises(MalformedRequestError, match="no identity number"):
+        hold.make_context("hold", [*order, "01010112345"])
 
 
 def test_the_published_list_tells_every_field_of_refs():
