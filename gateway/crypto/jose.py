@@ -147,13 +147,7 @@ def _usable(entry: object) -> JWK | None:
     try:
         key = JWK(**public)
         strong = key.get("kty") == "EC" or key.get_op_key("verify").key_size >= limits.RSA_BITS_MIN
-    except (
-        JWException,
-        ValueError,
-        TypeError,
-        AttributeError,
-        LookupError,
-    ):  # a foreign key set: one bad key spoils no other
+    except (JWException, ValueError, TypeError, AttributeError, LookupError):  # one bad key spoils no other
         return None
     return key if strong else None
 

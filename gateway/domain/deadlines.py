@@ -92,9 +92,8 @@ _INVESTIGATION: Final = (*event_names("konklusjon", Outcome.INVESTIGATION)[1:], 
 
 def sent_at_counts(sent_at: datetime, arrived_at: datetime) -> bool:
     """Whether the sender's own time lies 0-30 days before arrival, so that F01 may start at it."""
-    age = (
-        arrived_at.astimezone(UTC) - sent_at
-    )  # the sender's is not moved to UTC: on the first day of year 1 it cannot be
+    # The sender's is not moved to UTC: on the first day of year 1 it cannot be.
+    age = arrived_at.astimezone(UTC) - sent_at
     return timedelta(0) <= age <= SENT_AT_AGE_MAX
 
 
