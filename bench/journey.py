@@ -21,8 +21,9 @@ PRODUCERS: Final = 16  # as many as one client may have in work
 _WARM_UP: Final = 10
 _POLL_S: Final = 0.05
 _PATIENCE_S: Final = 300
-_UNLIMITED: Final = "[case_system]\nrate_per_minute = 10000000\n"  # the default is for manners, 10 a second
-_NO_WORKERS: Final = "[engine]\nworkers_concern = 0\n"  # what is taken in stays as it came
+# The defaults are for manners: 256 MiB and 600 calls a minute
+_UNLIMITED: Final = "[intake]\nbytes_per_minute = 1000000000000\n[case_system]\nrate_per_minute = 10000000\n"
+_NO_WORKERS: Final = _UNLIMITED + "[engine]\nworkers_concern = 0\n"  # what is taken in stays as it came
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,3 +24,8 @@ def reference() -> Path:
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Functions are named by their name, not their address: every process must collect the same tests."""
     return getattr(val, "__name__", None) if callable(val) and not isinstance(val, type) else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many broken reports the flood of S103 has."""
+    parser.addoption("--broken", type=int, default=200, help="broken reports in tests/security/test_flood.py")

@@ -20,6 +20,7 @@ from gateway.crypto.tokens import TokenVerifier
 from gateway.errors import PartnerUnavailableError, UnknownResourceError
 from gateway.http.connection import Listening
 from gateway.http.facade import ProducerDoor, partner_routes
+from gateway.http.rate import Cap, RateLimit, UploadQuota
 from gateway.http.server import Listener, application
 from gateway.spi import (
     Accepted,
@@ -254,7 +255,10 @@ async def partner(issuer=None, intake_settings=None, hosts=frozenset(), scopes=N
     log = recording_log(lines)
     facade = ProdusentFacade(FiksSettings(), Context(clock=clock, session=None, log=log))
     door = ProducerDoor(verifier, directory, clock)
-    routes = partner_routes(facade.routes(intake), door, intake_settings or config.Intake())
+    bounds = intake_settings or config.Intake()
+    over = extra.get("over_quota", set())
+    quota = UploadQuota(RateLimit(bounds.bytes_per_minute, clock, Cap.BYTES), over)
+    routes = partner_routes(facade.routes(intake), door, bounds, quota)
     settings = Listener(clock=clock, log=log, hosts=hosts, error_media_type="application/json")
     async with Listening(application([*routes, *extra.get("routes", ())], settings), "127.0.0.1", 0, None) as open_door:
         yield Partner(open_door.port, issuer, directory, intake, clock, lines)

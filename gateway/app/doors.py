@@ -25,6 +25,7 @@ from gateway.http.connection import Listening
 from gateway.http.facade import ProducerDoor, partner_routes
 from gateway.http.health import Checks, operations_routes
 from gateway.http.problems import PLAIN_JSON, PROBLEM_JSON
+from gateway.http.rate import Cap, RateLimit, UploadQuota
 from gateway.http.server import HttpRoute, Listener, application
 from gateway.http.tls import reload_certificate, server_context
 from gateway.observability import metrics
@@ -93,7 +94,8 @@ def _listener(env: Environment, name: str) -> Listener:
 def _partner_routes(env: Environment, adapters: Mapping[str, Adapter], door: ProducerDoor) -> list[HttpRoute]:
     intake = Intake(env)
     routes = [route for one in adapters.values() if one.facade is not None for route in one.facade.routes(intake)]
-    return partner_routes(routes, door, env.settings.intake)
+    rate = RateLimit(env.settings.intake.bytes_per_minute, env.clock, Cap.BYTES)
+    return partner_routes(routes, door, env.settings.intake, UploadQuota(rate, env.over_quota))
 
 
 def _case_system_door(env: Environment, verifier: TokenVerifier, clients: Clients) -> CaseSystemDoor:

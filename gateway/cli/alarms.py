@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
+from sqlalchemy import Row
 
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Person, show, show_table, with_environment
 from gateway.crashpoints import Point
 from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
-from gateway.store import alarms, journal
+from gateway.store import alarms, journal, turns
 
 app = typer.Typer(help="What asks for a person; each code has a runbook in docs/operations.", no_args_is_help=True)
 
@@ -17,26 +17,30 @@ AlarmId = Annotated[int, typer.Argument(help="The alarm's number, as `alarms lis
 
 
 @app.command("list")
-def list_alarms(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Every open alarm, the gravest first."""
+def list_alarms(
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Open alarms, the gravest first: of each code, level and sender the oldest, in turns."""
 
-    def work(conn: Connection) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": row.id,
-                "level": row.level,
-                "code": row.code,
-                "subject": row.subject,
-                "opened": journal.rfc3339(row.opened_at),
-                "seen_by": row.seen_by,
-            }
-            for row in alarms.open_alarms(conn)
-        ]
+    async def run(env: Environment) -> tuple[list[dict[str, Any]], int]:
+        rows, count = await env.store.read(lambda conn: turns.alarms(conn, limit=limit))
+        return [_listed(row) for row in rows], count
 
-    async def run(env: Environment) -> list[dict[str, Any]]:
-        return await env.store.read(work)
+    rows, count = with_environment(config_file, run)
+    show_table(rows, as_json=as_json, empty="no alarm is open", count=count)
 
-    show_table(with_environment(config_file, run), as_json=as_json, empty="no alarm is open")
+
+def _listed(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "level": row.level,
+        "code": row.code,
+        "subject": row.subject,
+        "opened": journal.rfc3339(row.opened_at),
+        "seen_by": row.seen_by,
+    }
 
 
 @app.command("seen")

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from gateway.cli.options import (
     DEFAULT_CONFIG,
@@ -23,8 +23,8 @@ from gateway.pipeline.environment import Environment
 from gateway.pipeline.notes import read as read_notes
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.texts import STATES
-from gateway.store import journal, messages
-from gateway.store.tables import message, message_state, queue_item
+from gateway.store import journal, messages, turns
+from gateway.store.tables import message_state, queue_item
 
 MessageId = Annotated[str, typer.Argument(help="The message's id, as `list` shows it.")]
 _VERBS = {
@@ -52,38 +52,27 @@ def list_messages(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List messages, oldest first. Shows no names and no content."""
+    """List messages: of each sender, state and cause the oldest first, in turns. Shows no names and no content."""
+    states = [state.value] if state is not None else [each.value for each in State if each not in FINAL]
 
-    def work(conn: Connection) -> list[dict[str, Any]]:
-        query = (
-            select(message_state, message.c.road, message.c.arrived_at)
-            .join(message, message.c.id == message_state.c.message_id)
-            .order_by(message_state.c.message_id)
-            .limit(limit)
-        )
-        if state is not None:
-            query = query.where(message_state.c.state == state.value)
-        else:
-            query = query.where(message_state.c.state.not_in([final.value for final in FINAL]))
-        if tenant is not None:
-            query = query.where(message_state.c.tenant == tenant)
-        return [
-            {
-                "id": row.message_id,
-                "tenant": row.tenant,
-                "type": row.type,
-                "state": row.state,
-                "means": STATES[row.state],
-                "arrived": journal.rfc3339(row.arrived_at),
-                "cause": row.cause,
-            }
-            for row in conn.execute(query)
-        ]
+    async def run(env: Environment) -> tuple[list[dict[str, Any]], int]:
+        rows, count = await env.store.read(lambda conn: turns.messages(conn, states, tenant=tenant, limit=limit))
+        return [_listed(row) for row in rows], count
 
-    async def run(env: Environment) -> list[dict[str, Any]]:
-        return await env.store.read(work)
+    rows, count = with_environment(config_file, run)
+    show_table(rows, as_json=as_json, empty="nothing waits", count=count)
 
-    show_table(with_environment(config_file, run), as_json=as_json, empty="nothing waits")
+
+def _listed(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.message_id,
+        "tenant": row.tenant,
+        "type": row.type,
+        "state": row.state,
+        "means": STATES[row.state],
+        "arrived": journal.rfc3339(row.arrived_at),
+        "cause": row.cause,
+    }
 
 
 def trace(

@@ -26,10 +26,11 @@ class Body:
         self._begun = False
         self._waited_s = 0.0
         self.read_bytes = 0
+        self.announced = request.content_length or 0
 
     def require_fitting(self) -> None:
         """Judge the announced length. Raises TooLargeError before a byte is read."""
-        if (self._request.content_length or 0) > self._bytes_max:
+        if self.announced > self._bytes_max:
             raise self._too_large()
 
     async def read(self) -> bytes:

@@ -5,6 +5,8 @@ camelCase. No digest, ETag or Content-Digest of a document leaves before its con
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -17,6 +19,7 @@ from gateway.errors import MalformedRequestError, RequestError, UnknownResourceE
 from gateway.http import wire
 from gateway.http.admission import Admission
 from gateway.http.authentication import CaseSystemDoor
+from gateway.http.caps import CaseSystemCaps
 from gateway.http.description import description_route
 from gateway.http.documents import serve
 from gateway.http.outgoing import OutgoingApi
@@ -44,7 +47,9 @@ Verb = Callable[[A, web.Request, CaseSystemClient], Awaitable[web.StreamResponse
 
 def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute]:
     """Every route of the case systems' listener: behind the door, within the client's places, over its tenants' rows."""
-    api, bells, out = CaseSystemApi, WebhookApi, OutgoingApi
+    caps = CaseSystemCaps.of(env)
+    api, bells = partial(CaseSystemApi, caps=caps), partial(WebhookApi, caps=caps)
+    out = partial(OutgoingApi, caps=caps)
     admission = Admission(
         concurrent_max=limits.CASE_SYSTEM_REQUESTS_MAX, per_client_max=limits.CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX
     )
@@ -82,8 +87,9 @@ def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute
 class CaseSystemApi:
     """One method per route."""
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, caps: CaseSystemCaps) -> None:
         self._env = env
+        self._caps = caps
 
     async def messages(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """GET /messages: what waits, oldest first."""
@@ -116,8 +122,11 @@ class CaseSystemApi:
     async def document(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """GET /messages/{id}/documents/{name}: the bytes as they came. The name is looked up, never a path (S29)."""
         wire.Query(request)
+        self._caps.octets.take(client.id)
         found = await hand_over.fetch(self._env, client, _id(request), request.match_info["name"])
-        return await serve(request, found)
+        answer = await serve(request, found)
+        self._caps.octets.spend(client.id, answer.content_length or 0)
+        return answer
 
     async def confirm(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """POST /messages/{id}/confirm: stored and read back."""
@@ -164,15 +173,23 @@ class CaseSystemApi:
         """GET /events: what happened to my messages, in order; waits up to ``wait`` seconds for something."""
         query = wire.Query(request, "after", "wait")
         after = query.number("after", -1, 0, 2**53) if "after" in request.query else -1
-        until = self._env.clock.monotonic() + query.number("wait", 0, 0, limits.LONG_POLL_S_MAX)
+        wait_s = query.number("wait", 0, 0, limits.LONG_POLL_S_MAX)
         metrics.POLLS.labels("events").inc()
+        with self._caps.polls.admit(client.id, concern=True) if wait_s else nullcontext():
+            rows = await self._fed(request, client, after, wait_s)
+        return _json(
+            {"events": [_told(number, entry) for number, entry in rows], "next": rows[-1][0] if rows else after}
+        )
+
+    async def _fed(
+        self, request: web.Request, client: CaseSystemClient, after: int, wait_s: int
+    ) -> list[tuple[int, dict[str, Any]]]:
+        until = self._env.clock.monotonic() + wait_s
         while not (rows := await case_events.feed(self._env, client, after, limits.LIST_MAX)):
             if self._env.clock.monotonic() >= until or request.transport is None:
                 break
             await self._env.clock.sleep(_FEED_STEP_S)
-        return _json(
-            {"events": [_told(number, entry) for number, entry in rows], "next": rows[-1][0] if rows else after}
-        )
+        return rows
 
     async def clocks(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """GET /clocks: clocks that run, the soonest due first."""

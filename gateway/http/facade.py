@@ -5,6 +5,7 @@ answer is the same 401 after the same work: a password is compared even for an i
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ from gateway.http.admission import Admission
 from gateway.http.body import Body
 from gateway.http.clients import PRODUSENT, ClientDirectory, ClientRecord, FailedLogins
 from gateway.http.multipart import MultipartReader, boundary_of
+from gateway.http.rate import UploadQuota
 from gateway.http.server import HttpRoute
 from gateway.spi import Caller, Clock, Part, Route
 
@@ -97,13 +99,17 @@ class FacadeRequest:
         return MultipartReader(self.body, boundary_of(self.headers.get("content-type", ""))).parts()
 
 
-def partner_routes(routes: Iterable[Route], door: ProducerDoor, settings: config.Intake) -> list[HttpRoute]:
+def partner_routes(
+    routes: Iterable[Route], door: ProducerDoor, settings: config.Intake, quota: UploadQuota
+) -> list[HttpRoute]:
     """A facade's routes behind the door. All share one admission."""
     admission = Admission(concurrent_max=settings.concurrent_max, per_client_max=settings.concurrent_per_client_max)
-    return [_mounted(route, door, settings, admission) for route in routes]
+    return [_mounted(route, door, settings, admission, quota) for route in routes]
 
 
-def _mounted(route: Route, door: ProducerDoor, settings: config.Intake, admission: Admission) -> HttpRoute:
+def _mounted(
+    route: Route, door: ProducerDoor, settings: config.Intake, admission: Admission, quota: UploadQuota
+) -> HttpRoute:
     async def handle(request: web.Request) -> web.StreamResponse:
         caller = await door.enter(request)
         if route.right is not None and route.right not in caller.rights:
@@ -120,7 +126,8 @@ def _mounted(route: Route, door: ProducerDoor, settings: config.Intake, admissio
             headers={name: value for name, value in headers.items() if name not in _SECRET_HEADERS},
             body=body,
         )
-        with admission.admit(caller.client_id, concern=route.upload):
+        paid = quota.charge(caller.client_id, body) if route.upload else nullcontext()
+        with admission.admit(caller.client_id, concern=route.upload), paid:
             answer = await route.handler(ours)
         return web.Response(status=answer.status, body=orjson.dumps(answer.body), content_type="application/json")
 

@@ -12,6 +12,7 @@ from gateway.domain.identifiers import is_uuid
 from gateway.errors import MalformedRequestError, UnknownResourceError
 from gateway.http import wire
 from gateway.http.body import Body
+from gateway.http.caps import CaseSystemCaps
 from gateway.http.multipart import MultipartReader, boundary_of
 from gateway.http.server import route_of
 from gateway.pipeline.environment import Environment
@@ -31,8 +32,9 @@ class Withdrawal(wire.Wire):
 class OutgoingApi:
     """One method per route."""
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, caps: CaseSystemCaps) -> None:
         self._env = env
+        self._uploads = caps.uploads
 
     async def submit(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """POST /messages: 202 with its id once it is stored. The same request again gets the same answer."""
@@ -45,7 +47,8 @@ class OutgoingApi:
         intake = self._env.settings.intake
         body = Body(request, bytes_max=intake.body_bytes_max, idle_s=intake.idle_s_max)
         body.require_fitting()
-        message_id = await submit(self._env, client, keys[0], MultipartReader(body, boundary).parts())
+        with self._uploads.charge(client.id, body):
+            message_id = await submit(self._env, client, keys[0], MultipartReader(body, boundary).parts())
         return web.Response(
             status=202,
             body=orjson.dumps({"id": message_id}),

@@ -5,6 +5,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.http import wire
+from gateway.http.caps import CaseSystemCaps
 from gateway.pipeline import webhooks
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import CaseSystemClient
@@ -20,11 +21,13 @@ class WebhookOrder(wire.Wire):
 class WebhookApi:
     """One method per route."""
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, caps: CaseSystemCaps) -> None:
         self._env = env
+        self._orders = caps.orders
 
     async def put(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """Set where to ring, once the address has answered a challenge signed with the client's own secret."""
+        self._orders.take(client.id)
         order = await wire.read_json(request, WebhookOrder)
         await webhooks.put(self._env, client, order.url, order.secret)
         return _json({"url": order.url})

@@ -18,6 +18,12 @@ EFFECT_SECONDS: Final = Histogram(
 ACCEPT_SECONDS: Final = Histogram(
     "budstikke_accept_seconds", "From the first byte to after COMMIT.", ["lane"], registry=REGISTRY
 )
+THROTTLED: Final = Counter(
+    "budstikke_throttled",
+    "Requests answered 429 or 503 by a cap of their client or of all.",
+    ["cap"],
+    registry=REGISTRY,
+)
 STATES: Final = Gauge("budstikke_messages", "Messages by state.", ["state"], registry=REGISTRY)
 QUEUE: Final = Gauge("budstikke_queue", "Owed effects by lane.", ["lane"], registry=REGISTRY)
 OLDEST_SECONDS: Final = Gauge(

@@ -23,6 +23,7 @@ from gateway.errors import StoreFullError, UnknownResourceError
 from gateway.observability import metrics
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.offices import Office
+from gateway.pipeline.quotas import require_quota
 from gateway.pipeline.receipts_in import take_receipt
 from gateway.pipeline.vault import MessageKey, SealedRecord, Sealing
 from gateway.spi import (
@@ -76,6 +77,7 @@ class Intake:
             raise UnknownResourceError(detail)
         kind = self._env.types.type(delivery.message_type)
         require_room(self._env, kind.lane)
+        require_quota(self._env, kind.lane, delivery.headers.get("client-id"))
         arrival = await self._stream(delivery, office, kind)
         crashpoint(Point.SPOOL_WRITTEN, Side.AFTER)
         store = self._store.for_tenants([str(office.tenant)])

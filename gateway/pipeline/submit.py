@@ -22,6 +22,7 @@ from gateway.pipeline.envelope import Melding, Vedlegg, read_envelope
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
 from gateway.pipeline.outgoing import MELDING
+from gateway.pipeline.quotas import require_quota
 from gateway.pipeline.validate import read_json
 from gateway.pipeline.vault import MessageKey, SealedRecord, Sealing
 from gateway.spi import Part, Stream
@@ -63,6 +64,7 @@ async def submit(env: Environment, client: CaseSystemClient, key: str, parts: As
         raise UnknownResourceError(NO_SUCH)
     kind = _kind(env, melding)
     require_room(env, kind.lane)
+    require_quota(env, kind.lane, client.id)
     submission = await _seal(env, client, key, raw, melding, kind, parts)
     crashpoint(Point.SPOOL_WRITTEN, Side.AFTER)
     try:

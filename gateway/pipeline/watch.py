@@ -1,4 +1,4 @@
-"""Looks after what an installation stands on: certificates that run out, the disk that fills, issuers that are away.
+"""Looks after what an installation stands on: certificates that run out, the disk and what fills it, issuers away.
 
 Nothing here touches a message. What is missed because the store cannot be written is rung at the next look.
 """
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
 from gateway.errors import ConfigError, StoreError
+from gateway.pipeline import quotas
 from gateway.pipeline.environment import Environment
 from gateway.store import alarms
 from gateway.store.alarms import AlarmCode
@@ -23,6 +24,7 @@ DAYS_LEFT: Final = (60, 30, 14, 7, 1)
 """An alarm's level grows as each of these passes."""
 
 _CERTIFICATES_EVERY_S: Final = 3600.0
+_QUOTAS_EVERY_S: Final = 30.0  # what a client may send in this time is a small part of what may rest here
 _ROOM_AGAIN: Final = 1.1  # the alarm closes with a tenth more than the floor, so that it does not flutter
 _DISK: Final = "data-dir"
 _DAY_S: Final = 86400
@@ -44,10 +46,13 @@ async def watching(env: Environment, expiries: Expiries) -> AsyncIterator[None]:
 
 
 async def _run(env: Environment, expiries: Expiries) -> None:
-    due_at = env.clock.monotonic()
+    due_at = quotas_due_at = env.clock.monotonic()
     while True:
         try:
             await watch_disk(env)
+            if env.clock.monotonic() >= quotas_due_at:
+                quotas_due_at = env.clock.monotonic() + _QUOTAS_EVERY_S
+                await quotas.measure(env)
             if env.clock.monotonic() >= due_at:
                 due_at = env.clock.monotonic() + _CERTIFICATES_EVERY_S
                 await watch_certificates(env, expiries)
@@ -68,9 +73,9 @@ async def watch_certificates(env: Environment, expiries: Expiries) -> None:
 
 def _judge(conn: Connection, levels: Mapping[str, int], at: int) -> None:
     code = AlarmCode.KEY_EXPIRES
-    for row in alarms.open_alarms(conn):
-        if row.code == code and not levels.get(row.subject):
-            alarms.close(conn, tenant=row.tenant, code=code, subject=row.subject, at=at, actor="gateway")
+    for subject in alarms.open_subjects(conn, code):
+        if not levels.get(subject):
+            alarms.close(conn, tenant="*", code=code, subject=subject, at=at, actor="gateway")
     for subject, level in levels.items():
         if level:
             alarms.ring(conn, tenant="*", code=code, subject=subject, at=at, level=level)
@@ -80,7 +85,7 @@ async def watch_disk(env: Environment) -> None:
     """Ring below the disk floor, where everything but concern reports waits outside (decisions 6.8)."""
     usage = await asyncio.to_thread(shutil.disk_usage, env.vault.folder.root)
     floor, at, code = env.settings.intake.disk_floor_bytes, env.now(), AlarmCode.DISK_FLOOR
-    rung = await env.store.read(lambda conn: any(row.code == code for row in alarms.open_alarms(conn)))
+    rung = await env.store.read(lambda conn: alarms.open_subjects(conn, code))
     if usage.free < floor and not rung:
         await env.store.write(lambda conn: alarms.ring(conn, tenant="*", code=code, subject=_DISK, at=at), Point.SWEEP)
     elif rung and usage.free >= floor * _ROOM_AGAIN:
