@@ -77,7 +77,7 @@ class TokenDecryptionKey(TokenKey):
 
     def decrypt(self, transport: KeyTransport, encrypted: bytes) -> bytes:
         """Give the content key. Raises DecryptionError, KeyUnavailableError when the token is away. Blocks."""
-        size = self._public.key_size // 8
+        size = -(-self._public.key_size // 8)
         if len(encrypted) != size or int.from_bytes(encrypted) >= self._public.public_numbers().n:
             msg = "the content key does not open"
             raise DecryptionError(msg)

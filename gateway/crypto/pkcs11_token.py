@@ -217,6 +217,7 @@ _tokens: Final[dict[tuple[Path, bytes], Token]] = {}
 def token_of(reference: KeyReference) -> Token:
     """The process's one Token for a token, by whichever name. Raises ConfigError."""
     name = reference.token
+    read_private(reference.pin)  # that others may not, whether it is needed now or not
     with _lock:
         module = _modules.setdefault(name.module, Module(name.module))
         with module.lock:

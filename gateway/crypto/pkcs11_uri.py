@@ -17,7 +17,7 @@ from gateway.errors import ConfigError
 SCHEME: Final = "pkcs11:"
 _PATH: Final = ("token", "serial", "object", "id", "type")
 _QUERY: Final = ("pin-source", "module-path")
-_TYPES: Final = ("private", "secret-key")  # of keys; RFC 7512 has more that are none
+_TYPES: Final = (b"private", b"secret-key")  # of keys; RFC 7512 has more that are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def parse(uri: str, folder: Path, module: Path | None = None) -> KeyReference:
     faults: list[str] = []
     where = _attributes(path, ";", _PATH, faults)
     how = _attributes(query, "&", _QUERY, faults)
-    library = Path(how["module-path"]) if "module-path" in how else module
+    library = Path(how["module-path"].decode()) if "module-path" in how else module
     if "token" not in where and "serial" not in where:
         faults.append("it names no token")
     if "object" not in where and "id" not in where:
@@ -70,32 +70,35 @@ def parse(uri: str, folder: Path, module: Path | None = None) -> KeyReference:
         faults.append("it has no pin-source")
     if library is None or not library.is_absolute():
         faults.append("it needs the absolute path of the token's module")
-    if where.get("type", "private") not in _TYPES:
+    if where.get("type", b"private") not in _TYPES:
         faults.append("its type is no key")
     if faults or library is None:
         raise ConfigError(*(f"pkcs11: {fault}" for fault in faults))
+    texts = {name: value.decode() for name, value in where.items() if name != "id"}
     return KeyReference(
-        TokenName(library, where.get("token"), where.get("serial")),
-        ObjectName(where.get("object"), _octets(path) if "id" in where else None),
-        folder / how["pin-source"].removeprefix("file:"),
+        TokenName(library, texts.get("token"), texts.get("serial")),
+        ObjectName(texts.get("object"), where.get("id")),
+        folder / how["pin-source"].decode().removeprefix("file:"),
     )
 
 
-def _attributes(text: str, separator: str, known: tuple[str, ...], faults: list[str]) -> Mapping[str, str]:
-    """Each attribute once, decoded; unknown ones are faults, told by name and never by value."""
-    found: dict[str, str] = {}
+def _attributes(text: str, separator: str, known: tuple[str, ...], faults: list[str]) -> Mapping[str, bytes]:
+    """Each attribute once, decoded; what is wrong is told by name and never by value. Only an ``id`` may be no text."""
+    found: dict[str, bytes] = {}
     for pair in filter(None, text.split(separator)):
         name, _, value = pair.partition("=")
+        octets = unquote_to_bytes(value)
         if name not in known:
             faults.append("a PIN is a file, pin-source=file:PATH" if name == "pin-value" else "an unknown attribute")
-        elif name in found or not value:
-            faults.append(f"{name} is doubled or empty")
+        elif name in found or not octets or not (name == "id" or _is_text(octets)):
+            faults.append(f"{name} is doubled, empty or no text")
         else:
-            found[name] = unquote_to_bytes(value).decode("utf-8", "replace")
+            found[name] = octets
     return found
 
 
-def _octets(path: str) -> bytes:
-    """The ``id``, which is octets and no text."""
-    value = next(pair for pair in path.split(";") if pair.startswith("id="))
-    return unquote_to_bytes(value.removeprefix("id="))
+def _is_text(octets: bytes) -> bool:
+    try:
+        return octets.decode().isprintable()
+    except UnicodeDecodeError:
+        return False

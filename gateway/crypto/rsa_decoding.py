@@ -2,8 +2,9 @@
 
 Whoever can tell one fault of a padding from another, by answer or by time, can open what was sealed to the key (Manger,
 Bleichenbacher). So every check is made whatever the others found, octets are looked at in a fixed order, choices are
-masks and not branches, and there is one error. Python gives no promise about the time of an addition; the same number of
-the same steps is as far as it goes, and a token that takes padding off itself is better.
+masks and not branches, and there is one error. What is carried through a loop stays below 256, for Python makes larger
+numbers anew each time and small ones never. It gives no promise about the time of an addition all the same: the same
+number of the same steps is as far as this goes, and a token that takes padding off itself is better.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from gateway.errors import DecryptionError
 
 _V15_OVERHEAD: Final = 11  # 00 02, at least eight octets of chance, 00
 _OCTET_BITS: Final = 8
+_OCTET: Final = 0xFF
 _SIGN_SHIFT: Final = 63  # any: the numbers here are lengths, and a shift leaves nothing but the sign
 
 
@@ -41,27 +43,31 @@ def decode_oaep(block: bytes, digest: str, mask_digest: str, label: bytes = b"")
     seed = _xored(masked_seed, _mgf1(masked, size, mask_digest))
     data = _xored(masked, _mgf1(seed, len(masked), mask_digest))
     good = _equal(block[0], 0) & int(hmac.compare_digest(data[:size], label_digest))
-    seen = separator = right = 0
+    seen = high = low = right = 0
     for place in range(size, len(data)):
         nonzero = 1 - _equal(data[place], 0)
         first = nonzero & (1 - seen)
-        separator |= place & -first
+        high |= place >> _OCTET_BITS & -first
+        low |= place & _OCTET & -first
         right |= first & _equal(data[place], 1)
         seen |= nonzero
     if not good & right:
         _refuse()
-    return data[separator + 1 :]
+    return data[(high << _OCTET_BITS | low) + 1 :]
 
 
 def _decode_v15(block: bytes, encrypted: bytes, rejection: bytes) -> bytes:
     """RSAES-PKCS1-v1_5 with implicit rejection: a wrong block gives octets of chance of a length of chance."""
     chance = _chance(rejection, encrypted, len(block) + 8)
     instead_length = int.from_bytes(chance[-8:]) % (len(block) - _V15_OVERHEAD + 1)
-    seen = separator = 0
+    seen = high = low = 0
     for place in range(2, len(block)):
         zero = _equal(block[place], 0)
-        separator |= place & -(zero & (1 - seen))
+        first = zero & (1 - seen)
+        high |= place >> _OCTET_BITS & -first
+        low |= place & _OCTET & -first
         seen |= zero
+    separator = high << _OCTET_BITS | low
     good = _equal(block[0], 0) & _equal(block[1], 2) & seen & (1 - _negative(separator - (_V15_OVERHEAD - 1)))
     start = _chosen(good, separator + 1, len(block) - instead_length)
     mixed = bytes(_chosen(good, real, instead) for real, instead in zip(block, chance[:-8], strict=True))

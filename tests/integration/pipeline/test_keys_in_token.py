@@ -8,6 +8,7 @@ import pytest
 from gateway import config, limits
 from gateway.app import environment
 from gateway.app.keys import missing_keys
+from gateway.cli.check import faults_of
 from gateway.crypto.keys import KeyFile, read_key
 from gateway.domain.lifecycle import State
 from gateway.errors import ConfigError, KeyUnavailableError
@@ -142,3 +143,23 @@ def test_a_renewal_while_the_token_is_away_is_refused(hsm, site_in_token, tmp_pa
         offices_of(configuration)
     assert len(caught.value.faults) == 3
     assert offices_of(configuration).all()
+
+
+@pytest.mark.proves("S83")
+def test_a_pin_file_that_others_may_read_stops_the_start_and_production_wants_it_outside_data_dir(
+    hsm, site_in_token, tmp_path
+):
+    configuration = loaded(site_in_token[0], tmp_path)
+    assert not [fault for fault in faults_of(configuration) if "pkcs11" in fault]  # the control
+    hsm.pin.chmod(0o640)
+    try:
+        assert len([fault for fault in faults_of(configuration) if "others than its owner" in fault]) == 3
+    finally:
+        hsm.pin.chmod(0o600)
+    inside = configuration.model_copy(
+        update={"settings": configuration.settings.model_copy(update={"data_dir": hsm.folder, "mode": "production"})}
+    )
+    assert len([fault for fault in faults_of(inside) if "outside data_dir" in fault]) == 3
+    elsewhere = configuration.settings.model_copy(update={"operations_token": f"pkcs11:token=a;object=b?{hsm.pin}"})
+    (fault,) = [one for one in faults_of(configuration.model_copy(update={"settings": elsewhere})) if "pkcs11" in one]
+    assert fault.startswith("operations_token: pkcs11: only file:")

@@ -195,9 +195,10 @@ def test_every_fault_of_every_reference_is_told_at_once(hsm, token, small, tmp_p
     stranger, little = tmp_path / "stranger.pem", tmp_path / "small.pem"
     stranger.write_bytes(certificate_pem(kit.receiver().certificate))
     little.write_bytes(certificate_pem(small.certificate))
-    readable = tmp_path / "readable-pin"
-    readable.write_text("1234")
-    readable.chmod(0o644)
+    readable, another = tmp_path / "readable-pin", tmp_path / "another-pin"
+    for file, mode in ((readable, 0o644), (another, 0o600)):
+        file.write_text("1234")
+        file.chmod(mode)
     missing_token = token.reference("receive").replace("token=unit", "token=nowhere")
     pairs = {
         "there is no such object": config.KeyPair(key=token.reference("nothing")),
@@ -205,7 +206,8 @@ def test_every_fault_of_every_reference_is_told_at_once(hsm, token, small, tmp_p
         "no certificate fits the key": config.KeyPair(key=token.reference("receive"), certificate=stranger),
         "other: no certificate fits": config.KeyPair(key=token.reference("other")),
         "2048 bits": config.KeyPair(key=token.reference("small"), certificate=little),
-        "one PIN": config.KeyPair(key=token.reference("receive", readable)),
+        "one PIN": config.KeyPair(key=token.reference("receive", another)),
+        "others than its owner": config.KeyPair(key=token.reference("receive", readable)),
         "no password": config.KeyPair(key=token.reference("receive"), password="env:X"),
         "no certificate in PEM": config.KeyPair(key=token.reference("receive"), certificate=hsm.pin),
         "No such file": config.KeyPair(key=token.reference("receive"), certificate=tmp_path / "nothing.pem"),
