@@ -54,7 +54,7 @@ _CAUSES: Final[dict[type[PKCS11Error], str]] = {
     _UnfitKeyError: "the key does not do what it is for",
 }
 _RANDOM_BITS: Final = 64
-_WRONG_PIN: Final = (PinIncorrect, PinInvalid, PinLocked)
+_WRONG_PIN: Final = (PinIncorrect, PinInvalid)
 
 
 @dataclass(frozen=True, slots=True)
