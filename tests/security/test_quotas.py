@@ -15,13 +15,9 @@ import pytest
 
 from gateway import config, limits
 from gateway.observability import metrics
-from gateway.pipeline import people, quotas
-from gateway.pipeline.people import Decision
-from gateway.store import alarms
 from tests.edge_kit import CLIENT_ID, MULTIPART, Client, mottak, one, partner, report, sealed
 from tests.integration.http.conftest import case_system_listener
 from tests.integration.outbound.kit import Scripted, melding, with_roads
-from tests.reports import TestDelivery
 from tests.work import work_off
 
 pytestmark = pytest.mark.proves("S43")
@@ -113,30 +109,6 @@ async def test_above_what_may_rest_here_a_producer_is_slowed_to_a_tenth_and_stil
 
     assert await passing() >= 18
     assert await passing(over_quota={CLIENT_ID}) == 2
-
-
-async def test_a_client_over_its_quota_rings_once_and_closes_when_its_messages_are_finished(env, intake):
-    small = env.settings.intake.model_copy(update={"unfinished_bytes_max": 3 * MESSAGE})
-    env = replace(env, settings=env.settings.model_copy(update={"intake": small}))
-
-    async def accept(number):
-        return (await intake.accept(TestDelivery({"asice": sealed(b"%d" % number)}))).id
-
-    ids = [await accept(number) for number in range(4)]
-    await work_off(env)
-    for _ in range(2):
-        await quotas.measure(env)
-    assert env.over_quota == {"produsent-1"}
-    rung = [(row.code, row.subject) for row in await env.store.read(alarms.open_alarms)]
-    assert rung.count(("client-over-quota", "produsent-1")) == 1
-    ids.append(await accept(4))  # a concern report comes in all the same
-    await work_off(env)
-    for message_id in ids:
-        await people.decide(env, message_id, Decision("refuse", "kari", "ikke lesbar"))
-    await work_off(env)
-    await quotas.measure(env)
-    assert env.over_quota == set()
-    assert "client-over-quota" not in {row.code for row in await env.store.read(alarms.open_alarms)}
 
 
 async def test_of_a_client_over_its_quota_what_is_no_concern_report_waits_outside(env, site):
