@@ -85,5 +85,10 @@ def witness_update(old: int, path: Sequence[bytes], head: str) -> str:
     return "\n".join([f"old {old}", *map(_base64, path)]) + "\n\n" + head
 
 
+def succession(entry: bytes, path: Sequence[bytes], head: str) -> str:
+    """What a witness of a closed log needs to follow the log after it: its first entry, shown to stand under its head."""
+    return "\n".join([f"begun {_base64(entry)}", *map(_base64, path)]) + "\n\n" + head
+
+
 def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()

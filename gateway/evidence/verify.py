@@ -1,12 +1,13 @@
 """Checks what Budstikke proves, and needs nothing of it: this one file, Python 3.11 and the package ``cryptography``.
 
     python verify.py proof FILE --key KEY [--witness NOTE] [--witness-key KEY]... [--content NAME=FILE]...
-    python verify.py witness STATE UPDATE --key KEY
+    python verify.py witness STATE UPDATE --key KEY [--old-key KEY]
 
 ``KEY`` is the log's public key as ``name+id+base64``, which the operator publishes; get it from somebody you trust and
 not with the proof. ``proof`` says of one message that its entries stand in the log. ``witness`` is for an outside party
-that keeps the log's last head in the file STATE: it accepts a newer head only if nothing before it was changed.
-Verdicts: ``ok``, ``ok, content not checked``, or ``failed: `` and why (exit code 1). Nothing is ever fetched.
+that keeps the log's last head in the file STATE: it accepts a newer head only if nothing before it was changed, and the
+log after a restore (``--old-key``: of the one in STATE) only if its first entry names that head. Verdicts: ``ok``,
+``ok, content not checked``, or ``failed: `` and why (exit code 1). Nothing is ever fetched.
 """
 
 import argparse
@@ -233,21 +234,29 @@ def stamp(path: str, bundle: dict[str, Any]) -> None:
     """A time stamp is checked by openssl, which knows the authorities that you trust."""
     if not bundle.get("time_stamp"):
         return
-    base = Path(path)
-    base.with_suffix(".tsr").write_bytes(octets(bundle["time_stamp"]))
-    base.with_suffix(".head").write_bytes(bundle["entries"][0].partition("\n\n")[2].encode())
-    print(
-        f"time stamp: openssl ts -verify -data {base.with_suffix('.head')} -in {base.with_suffix('.tsr')} -CAfile TSA.pem"
-    )
+    head, answer = Path(path).with_suffix(".head"), Path(path).with_suffix(".tsr")
+    answer.write_bytes(octets(bundle["time_stamp"]))
+    head.write_bytes(bundle["entries"][0].partition("\n\n")[2].encode())
+    print(f"time stamp: openssl ts -verify -data {head} -in {answer} -CAfile TSA.pem")
 
 
-def check_update(state: str, update: str, key: Key) -> str:
+def follows(old: Head, new: Head, entry: bytes, path: list[bytes]) -> None:
+    """The new log's first entry names exactly the head that the witness knows."""
+    included(entry, 0, path, new)
+    refs = {"origin": old.origin, "root": base64.b64encode(old.root).decode(), "size": old.size}
+    told = f'"refs":{json.dumps(refs, separators=(",", ":"))}'.encode()  # entries are canonical JSON
+    need(b'"event":"log-begun"' in entry and told in entry, "the new log does not follow the head that you know")
+
+
+def check_update(state: str, update: str, key: Key, old_key: Key | None) -> str:
     """Move a witness's file on, if the log only grew. The update is what C2SP's tlog-witness sends. Raises Failed."""
     top, blank, note = read(update).partition("\n\n")
     lines = top.split("\n")
-    need(blank and lines[0].startswith("old "), "not an update for a witness")
+    need(blank and lines[0][: 6 if old_key else 4] == ("begun " if old_key else "old "), "not such an update")
     new, keep = Head(note, key, []), Path(state)
-    if keep.exists():
+    if old_key:
+        follows(Head(read(state), old_key, []), new, octets(lines[0][6:]), hashes(lines[1:]))
+    elif keep.exists():
         old = Head(read(state), key, [])
         need(number(lines[0][4:]) == old.size, f"the update begins at another size; ask for one from {old.size}")
         consistent(old, new, hashes(lines[1:]))
@@ -268,13 +277,14 @@ def main(arguments: list[str] | None = None) -> int:
     proof.add_argument("--content", action="append", default=[], metavar="NAME=FILE")
     witness.add_argument("state")
     witness.add_argument("update")
+    witness.add_argument("--old-key")
     for one in (proof, witness):
         one.add_argument("--key", required=True)
     given = parser.parse_args(arguments)
     try:
         key = Key(given.key, LOG_KEY)
         if given.command == "witness":
-            print(check_update(given.state, given.update, key))
+            print(check_update(given.state, given.update, key, given.old_key and Key(given.old_key, LOG_KEY)))
         else:
             contents = {name: Path(file) for name, _, file in (one.rpartition("=") for one in given.content)}
             witnesses = [Key(text, WITNESS_KEY) for text in given.witness_key]

@@ -7,6 +7,7 @@ the database does not bring back. On a contradiction nothing is signed and an al
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
 from gateway.crypto import notes
-from gateway.errors import SignatureError, TrustError
+from gateway.errors import ConfigError, SignatureError, StructureError, TrustError
 from gateway.evidence import formats
 from gateway.store import alarms, log
 from gateway.store.alarms import AlarmCode
@@ -23,6 +24,10 @@ from gateway.store.database import Store
 _LAST: Final = "log-head"
 _PUBLISHED: Final = "head"
 _SUBJECT: Final = "log"
+OLDER: Final = (
+    "the database is older than log-head, the last head signed here, or of another log: an old copy? "
+    "budstikke restore makes a place of its own; to go on with this one: budstikke log accept-older"
+)
 
 
 class HeadKeeper:
@@ -35,25 +40,80 @@ class HeadKeeper:
 
     async def publish(self, store: Store, at: int) -> None:
         """Sign and publish, if the log grew. Any process may: the same size has the same head."""
+        last = await asyncio.to_thread(self.read_last)
         try:
-            last = await asyncio.to_thread(self._last_signed)
-            grown = await store.read(lambda conn: _grown(conn, last))
+            grown = await store.read(lambda conn: self._grown(conn, last))
         except TrustError:
             await store.write(lambda conn: _ring(conn, at), Point.SWEEP)
             return
         if grown is None:
             return
-        size, root = grown.size, grown.root
+        base, size, root = grown
         note = notes.sign(formats.head_text(self.signer.public.name, size, root), [self.signer])
-        await store.write(lambda conn: log.keep_head(conn, size, root, note, at), Point.NUMBER)
+        await store.write(lambda conn: log.keep_head(conn, size, root, note, at, base=base), Point.NUMBER)
         await asyncio.to_thread(self._write, note)
 
-    def _last_signed(self) -> formats.Head | None:
-        """Raises TrustError when the file holds no head of ours: then somebody changed it."""
-        if not self._last.exists():
+    async def require_newest(self, store: Store) -> None:
+        """Raises ConfigError when the database is older than the last head signed here, or is another log's (S91)."""
+        last = await asyncio.to_thread(self.read_last)
+
+        def older(conn: Connection) -> bool:
+            found = self.last_known(conn, last)
+            return found is not None and found.size > log.size(conn)
+
+        with suppress(TrustError):  # a changed file says nothing of the database's age; it rings while the gateway runs
+            if await store.read(older):
+                raise ConfigError(OLDER)
+
+    def last_known(self, conn: Connection, note: str | None) -> formats.Head | None:
+        """The head in a note of ours; None without one, or when its log was closed by a named person.
+
+        Raises TrustError when we did not sign it, ConfigError when it is of a log that this database never had.
+        """
+        if note is None:
             return None
-        text, _ = notes.verified(self._last.read_text(encoding="utf-8"), [self.signer.public])
+        name = note.partition("\n")[0]
+        ours = name == log.origin(conn)
+        if not ours and any(one.origin == name for one in log.closed(conn)):
+            return None
+        text, _ = notes.verified(note, [self._key_of(name)])
+        if not ours:
+            raise ConfigError(OLDER)
         return formats.read_head(text)
+
+    def _key_of(self, name: str) -> notes.NoteKey:
+        try:
+            return self.signer.under(name).public
+        except ConfigError as error:
+            message = "the note names no log"
+            raise StructureError(message) from error
+
+    def read_last(self) -> str | None:
+        """The note of the last head that was signed on this host. Blocks."""
+        return self._last.read_text(encoding="utf-8") if self._last.exists() else None
+
+    def _grown(self, conn: Connection, note: str | None) -> tuple[int, int, bytes] | None:
+        """The log's base, size and root at one moment; None when it did not grow.
+
+        Raises SignatureError when it contradicts a signed head, or when another log has begun since this process did.
+        """
+        span, tree, newest = log.span(conn), log.subtree(conn), log.newest_head(conn)
+        assert span is not None  # noqa: S101  there is always a present log
+        try:
+            last = self.last_known(conn, note)
+        except ConfigError as error:
+            raise SignatureError(str(error)) from error
+        signed = [formats.Head(newest.size, bytes(newest.root))] if newest is not None else []
+        signed += [last] if last is not None else []
+        if span.origin != self.signer.public.name:
+            message = "another log has begun: restart"
+            raise SignatureError(message)
+        if span.size == max((head.size for head in signed), default=0):
+            return None
+        if not all(head.size <= span.size and tree(0, head.size) == head.root for head in signed):
+            message = "the log does not hold what was signed before"
+            raise SignatureError(message)
+        return span.base, span.size, tree(0, span.size)
 
     def _write(self, note: str) -> None:
         for file in (self._last, self._published):
@@ -64,20 +124,6 @@ class HeadKeeper:
                     out.flush()
                     os.fsync(out.fileno())
                 beside.replace(file)
-
-
-def _grown(conn: Connection, last: formats.Head | None) -> formats.Head | None:
-    """The log's head at one moment; None when it did not grow. Raises SignatureError when it contradicts a signed one."""
-    size, tree = log.size(conn), log.subtree(conn)
-    newest = log.newest_head(conn)
-    signed = [formats.Head(newest.size, bytes(newest.root))] if newest is not None else []
-    signed += [last] if last is not None else []
-    if size == max((head.size for head in signed), default=0):
-        return None
-    if not all(head.size <= size and tree(0, head.size) == head.root for head in signed):
-        message = "the log does not hold what was signed before"
-        raise SignatureError(message)
-    return formats.Head(size, tree(0, size))
 
 
 def _ring(conn: Connection, at: int) -> None:

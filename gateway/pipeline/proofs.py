@@ -9,20 +9,24 @@ from sqlalchemy import Connection, Row, select
 from gateway.crashpoints import Point
 from gateway.domain import merkle
 from gateway.errors import MalformedRequestError, UnknownResourceError
-from gateway.evidence.formats import ProofFile, Proven, witness_update
+from gateway.evidence.formats import ProofFile, Proven, succession, witness_update
 from gateway.pipeline.environment import Environment
 from gateway.store import journal, log, messages, payloads
 from gateway.store.entry_fields import document_name
-from gateway.store.tables import message, time_stamp
+from gateway.store.tables import message
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for: by whom, with salt and document names or without, and for which witness's size."""
+    """What is asked for: by whom, with salt and document names or without, and for which witness's size.
+
+    ``log``: the name of a closed log; None is the present one.
+    """
 
     person: str
     opened: bool = False
     known: int | None = None
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +51,33 @@ def _prove(env: Environment, conn: Connection, message_id: str, wish: Wish) -> P
     if row is None:
         detail = "no message has this id"
         raise UnknownResourceError(detail)
-    newest = log.newest_head(conn)
+    span = _span(conn, wish.log)
+    newest = log.newest_head(conn, base=span.base)
     size = newest.size if newest is not None else 0
-    covered = [one for one in log.leaves_of(conn, message_id) if one.number is not None and one.number < size]
+    covered = [one for one in log.leaves_of(conn, message_id, span.base) if one.number in range(size)]
     if newest is None or not covered:
         return None
     opened = _opened(env, conn, row) if wish.opened else _Opened()
     _tell(env, conn, row, wish)
-    tree = log.subtree(conn)
-    stamp = conn.execute(select(time_stamp.c.response).where(time_stamp.c.size == size)).scalar_one_or_none()
+    tree = log.subtree(conn, span.base)
     return ProofFile(
         message_id=message_id,
         head=newest.note,
         entries=[Proven(one.entry.encode(), one.number, merkle.inclusion(one.number, size, tree)) for one in covered],
         salt=opened.salt,
         names=opened.names,
-        time_stamp=bytes(stamp) if stamp is not None else None,
+        time_stamp=log.stamp_of(conn, span.base, size),
         since=_since(wish.known, size, tree),
     )
+
+
+def _span(conn: Connection, name: str | None) -> log.Span:
+    """Raises UnknownResourceError."""
+    found = log.span(conn, name)
+    if found is None:
+        detail = "no log of this gateway has this name"
+        raise UnknownResourceError(detail)
+    return found
 
 
 def _opened(env: Environment, conn: Connection, row: Row[Any]) -> _Opened:
@@ -87,12 +100,28 @@ def _since(known: int | None, size: int, tree: merkle.Subtree) -> dict[int, list
     return {known: merkle.consistency(known, size, tree)}
 
 
-def update_for_witness(conn: Connection, known: int) -> str | None:
+def update_for_witness(conn: Connection, known: int, name: str | None = None) -> str | None:
     """What a witness that knows so many leaves needs to move on to the newest head; None when there is none newer.
 
-    Raises MalformedRequestError when it knows more than this log holds.
+    ``name``: a closed log's. Raises UnknownResourceError, MalformedRequestError when it knows more than the log holds.
     """
-    newest = log.newest_head(conn)
+    base = _span(conn, name).base
+    newest = log.newest_head(conn, base=base)
     if newest is None or newest.size == known:
         return None
-    return witness_update(known, _since(known, newest.size, log.subtree(conn))[known], newest.note)
+    return witness_update(known, _since(known, newest.size, log.subtree(conn, base))[known], newest.note)
+
+
+def succession_for_witness(conn: Connection) -> str | None:
+    """What a witness of the closed log needs to follow the present one; None while no head of that is signed.
+
+    Raises UnknownResourceError when the present log is the first one.
+    """
+    base = _span(conn, None).base
+    newest, entry = log.newest_head(conn), log.first_entry(conn)
+    if base == 0:
+        detail = "this log is the first one: no other was closed before it"
+        raise UnknownResourceError(detail)
+    if newest is None or entry is None:
+        return None
+    return succession(entry, merkle.inclusion(0, newest.size, log.subtree(conn)), newest.note)

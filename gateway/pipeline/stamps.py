@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from gateway.crashpoints import Point
 from gateway.errors import PartnerError, StoreError, TrustError
@@ -61,7 +61,12 @@ async def stamp_newest(env: Environment, stamp: Stamp) -> None:
         return
 
     def keep(conn: Connection) -> None:
-        insert_new(conn, time_stamp, {"size": size, "response": response, "at": at}, ["size"])
+        insert_new(
+            conn,
+            time_stamp,
+            {"base": newest.base, "size": size, "response": response, "at": at},
+            ["base", "size"],
+        )
         alarms.close(conn, tenant="*", code=code, subject=_SUBJECT, at=at, actor="gateway")
 
     await env.store.write(keep, Point.NUMBER)
@@ -71,5 +76,4 @@ def _unstamped(conn: Connection) -> Row[tuple[int, str]] | None:
     newest = log.newest_head(conn)
     if newest is None:
         return None
-    there = conn.execute(select(time_stamp.c.size).where(time_stamp.c.size == newest.size)).one_or_none()
-    return newest if there is None else None
+    return newest if log.stamp_of(conn, newest.base, newest.size) is None else None

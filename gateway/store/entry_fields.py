@@ -18,6 +18,7 @@ _ID: Final = re.compile(r"[!-~]{1,128}")
 _PERSON: Final = re.compile(r"(?![0-9]{11}$)[^\x00-\x1f\x7f]{1,64}")  # a user id, no identity number
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _DIGEST: Final = re.compile(r"([0-9a-f]{32})?")
+_HASH: Final = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 REFS: Final[Mapping[str, Pattern[str]]] = {
     "alarm": _COUNT,  # its row
@@ -27,6 +28,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "days": _COUNT,  # that the policy keeps content
     "document": _COUNT,  # its row
     "documents": _COUNT,
+    "effects": _COUNT,  # how many were let go
     "event": _WORD,  # one that found no row
     "failures": _COUNT,
     "first": _UUID,  # of which it is a duplicate
@@ -34,10 +36,12 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "generation": _COUNT,
     "guards": _WORDS,
     "level": _COUNT,
+    "origin": _ID,  # the log before this one
     "other": _UUID,  # whose id it came with
     "outcome": _OPTIONAL_WORD,  # of a conclusion
     "reference": _DIGEST,  # the case system's, keyed
     "road": _WORD,
+    "root": _HASH,  # of the last head known of the log before this one
     "second": _PERSON,  # the other one of two
     "seconds": _COUNT,
     "size": _COUNT,

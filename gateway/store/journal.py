@@ -24,7 +24,7 @@ from gateway.store.database import add_row, add_rows, rows_by
 from gateway.store.tables import journal, leaf, leaf_pending, log_state
 
 ENTRY_VERSION: Final = 1
-_SEQUENCER_LOCK: Final = 0x62756473  # one number for the whole database
+SEQUENCER_LOCK: Final = 0x62756473  # one number for the whole database
 
 # Events that are not transitions. Together with ``lifecycle.Event`` this is the published list (docs/evidence.md).
 ARRIVED: Final = "arrived"
@@ -50,6 +50,8 @@ NOTES_SHOWN: Final = "notes-shown"
 UNPARKED: Final = "effect-unparked"
 PROVEN: Final = "proof-made"
 SHREDDED: Final = "shredded"
+LOG_BEGUN: Final = "log-begun"
+ROAD_RELEASED: Final = "road-released"
 
 PUBLISHED: Final = frozenset(
     {
@@ -57,7 +59,7 @@ PUBLISHED: Final = frozenset(
         ARRIVED, REPEATED, SHOWN, DOCUMENT_SHOWN, READ_BACK_WRONG, CONFIRM_CONFLICT, CASE_EVENT, LATE,
         ALARM_OPENED, ALARM_SEEN, ALARM_CLOSED, PARKED, CLIENT_ADDED, CLIENT_ROTATED, CLIENT_REVOKED,
         WEBHOOK_SET, WEBHOOK_REMOVED, SUBMITTED, CLOCK_JUMPED,
-        NOTES_SHOWN, UNPARKED, PROVEN, SHREDDED,
+        NOTES_SHOWN, UNPARKED, PROVEN, SHREDDED, LOG_BEGUN, ROAD_RELEASED,
     }
 )  # fmt: skip
 
@@ -134,7 +136,7 @@ def number_pending(conn: Connection) -> int:
     and set, so that a second sequencer could never number the same leaf.
     """
     if conn.dialect.name == "postgresql":
-        taken = conn.execute(select(func.pg_try_advisory_xact_lock(_SEQUENCER_LOCK))).scalar_one()
+        taken = conn.execute(select(func.pg_try_advisory_xact_lock(SEQUENCER_LOCK))).scalar_one()
         if not taken:
             return 0
     pending = conn.execute(_PENDING).all()

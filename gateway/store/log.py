@@ -2,19 +2,35 @@
 
 Hashes are kept for each full block of 256 leaves, of 256 such blocks, and so on: a proof reads a few short rows of
 neighbours, whatever the size of the log, and there is one row more for 256 leaves.
+
+Leaves are numbered through, for the feeds. A log that follows a closed one begins further on, at its ``base``, and its
+tree counts from there; the closed log's leaves, blocks and heads stay, so that proofs can still be made under them.
 """
 
 import secrets
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
 from gateway.domain import merkle
 from gateway.store.database import insert_new
-from gateway.store.tables import head, journal, leaf, log_state, tree_node
+from gateway.store.tables import closed_log, head, journal, leaf, log_state, time_stamp, tree_node
 
 _BITS: Final = 8
 _SPAN: Final = 1 << _BITS
+_ALIGNED: Final = (
+    _SPAN**3
+)  # where a log may begin, so that no block holds leaves of two; one more level is 2 ** 32 leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One log of this database: its name, its first leaf's number, how many leaves it has."""
+
+    origin: str
+    base: int
+    size: int
 
 
 def new_origin(name: str | None) -> str:
@@ -34,50 +50,92 @@ def grow(conn: Connection, before: int, after: int) -> None:
         level, low, high = level + 1, low // _SPAN, high // _SPAN
 
 
-def subtree(conn: Connection) -> merkle.Subtree:
-    """The tree as ``merkle`` wants it."""
+def subtree(conn: Connection, base: int | None = None) -> merkle.Subtree:
+    """The tree of the log that begins at ``base``, or of the present one, as ``merkle`` wants it."""
+    first = _present(conn).base if base is None else base
 
     def root(low: int, high: int) -> bytes:
-        return merkle.join([_perfect(conn, first, last) for first, last in merkle.perfect(low, high)])
+        return merkle.join([_perfect(conn, first + begin, first + end) for begin, end in merkle.perfect(low, high)])
 
     return root
 
 
+def span(conn: Connection, origin: str | None = None) -> Span | None:
+    """The log of this name, closed or not; None when there is none. Without a name, the present one."""
+    present = _present(conn)
+    if origin in {None, present.origin}:
+        return present
+    row = conn.execute(select(closed_log).where(closed_log.c.origin == origin)).one_or_none()
+    return Span(row.origin, row.base, row.size) if row is not None else None
+
+
+def closed(conn: Connection) -> list[Span]:
+    """The logs that never sign again, the oldest first."""
+    rows = conn.execute(select(closed_log).order_by(closed_log.c.base))
+    return [Span(row.origin, row.base, row.size) for row in rows]
+
+
+def next_base(size: int) -> int:
+    """Where the next log begins when so many leaf numbers are given."""
+    return (size // _ALIGNED + 1) * _ALIGNED
+
+
 def size(conn: Connection) -> int:
-    """How many leaves are numbered."""
-    return int(conn.execute(select(log_state.c.size).where(log_state.c.id == 1)).scalar_one())
+    """How many leaves of this log are numbered."""
+    return _present(conn).size
 
 
 def origin(conn: Connection) -> str:
     """The name of this log, which no other log ever has."""
-    return str(conn.execute(select(log_state.c.origin).where(log_state.c.id == 1)).scalar_one())
+    return _present(conn).origin
 
 
-def newest_head(conn: Connection, below: int | None = None) -> Row[Any] | None:
-    """The largest head that was signed, or the largest of fewer than ``below`` leaves."""
-    query = select(head).order_by(head.c.size.desc()).limit(1)
+def newest_head(conn: Connection, below: int | None = None, *, base: int | None = None) -> Row[Any] | None:
+    """The largest head that was signed, or the largest of fewer than ``below`` leaves; of the log at ``base``, or this."""
+    begin = _present(conn).base if base is None else base
+    query = select(head).where(head.c.base == begin).order_by(head.c.size.desc()).limit(1)
     return conn.execute(query if below is None else query.where(head.c.size < below)).one_or_none()
 
 
 def head_of(conn: Connection, wanted: int) -> Row[Any] | None:
-    """The head of exactly this size."""
-    return conn.execute(select(head).where(head.c.size == wanted)).one_or_none()
+    """This log's head of exactly this size."""
+    query = select(head).where(head.c.base == _present(conn).base, head.c.size == wanted)
+    return conn.execute(query).one_or_none()
 
 
-def keep_head(conn: Connection, wanted: int, root: bytes, note: str, at: int) -> None:
-    """Keep a signed head. Another process may have kept the same one."""
-    insert_new(conn, head, {"size": wanted, "root": root, "note": note, "at": at}, ["size"])
+def keep_head(conn: Connection, wanted: int, root: bytes, note: str, at: int, *, base: int = 0) -> None:
+    """Keep a signed head of the log that begins at ``base``. Another process may have kept the same one."""
+    insert_new(conn, head, {"base": base, "size": wanted, "root": root, "note": note, "at": at}, ["base", "size"])
 
 
-def leaves_of(conn: Connection, message_id: str) -> list[Row[Any]]:
-    """Entries of a message in their order, with leaf ``number``, None while an entry waits for it."""
+def stamp_of(conn: Connection, base: int, wanted: int) -> bytes | None:
+    """The time stamp over the head of this size of the log at ``base``, if there is one."""
+    query = select(time_stamp.c.response).where(time_stamp.c.base == base, time_stamp.c.size == wanted)
+    response = conn.execute(query).scalar_one_or_none()
+    return bytes(response) if response is not None else None
+
+
+def first_entry(conn: Connection) -> bytes | None:
+    """The entry of this log's first leaf."""
+    query = select(journal.c.entry).join(leaf, leaf.c.journal_id == journal.c.id)
+    entry = conn.execute(query.where(leaf.c.index == _present(conn).base)).scalar_one_or_none()
+    return entry.encode() if entry is not None else None
+
+
+def leaves_of(conn: Connection, message_id: str, base: int) -> list[Row[Any]]:
+    """Entries of a message in their order, with leaf ``number`` from ``base`` on, None while an entry waits for it."""
     query = (
-        select(journal.c.id, journal.c.entry, leaf.c.index.label("number"))
+        select(journal.c.id, journal.c.entry, (leaf.c.index - base).label("number"))
         .outerjoin(leaf, leaf.c.journal_id == journal.c.id)
         .where(journal.c.message_id == message_id)
         .order_by(journal.c.id)
     )
     return list(conn.execute(query))
+
+
+def _present(conn: Connection) -> Span:
+    row = conn.execute(select(log_state.c.origin, log_state.c.base, log_state.c.size).where(log_state.c.id == 1)).one()
+    return Span(row.origin, row.base, row.size - row.base)
 
 
 def _perfect(conn: Connection, low: int, high: int) -> bytes:

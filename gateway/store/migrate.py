@@ -75,7 +75,7 @@ def create(conn: Connection, origin: str) -> None:
         message = "the database is not empty"
         raise ConfigError(message)
     run_migrations(conn)
-    conn.execute(log_state.insert().values(id=1, origin=origin, size=0, shifted_at=0, shifted_by=0))
+    conn.execute(log_state.insert().values(id=1, origin=origin, base=0, size=0, shifted_at=0, shifted_by=0))
 
 
 def upgrade(conn: Connection) -> None:

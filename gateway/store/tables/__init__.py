@@ -8,7 +8,17 @@ Times are UTC microseconds since 1970 as integers: equal on both stores and free
 from gateway.store.tables.clients import client, client_password, client_tenant, idempotency, tenant_key, webhook
 from gateway.store.tables.columns import metadata
 from gateway.store.tables.course import case_event, clock, clock_fact, confirmation, history, note, receipt
-from gateway.store.tables.evidence import alarm, head, journal, leaf, leaf_pending, log_state, time_stamp, tree_node
+from gateway.store.tables.evidence import (
+    alarm,
+    closed_log,
+    head,
+    journal,
+    leaf,
+    leaf_pending,
+    log_state,
+    time_stamp,
+    tree_node,
+)
 from gateway.store.tables.messages import (
     dedupe,
     document,
@@ -32,6 +42,7 @@ __all__ = [
     "client_tenant",
     "clock",
     "clock_fact",
+    "closed_log",
     "confirmation",
     "dedupe",
     "document",

@@ -45,6 +45,7 @@ tree_node = Table(
 head = Table(
     "head",
     metadata,
+    Column("base", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),  # where its log begins
     Column("size", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
     evidence("tenant", String(7), server_default="*"),
     evidence("root", LargeBinary),
@@ -55,6 +56,7 @@ head = Table(
 time_stamp = Table(
     "time_stamp",
     metadata,
+    Column("base", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
     Column("size", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
     evidence("tenant", String(7), server_default="*"),
     evidence("response", LargeBinary),  # RFC 3161, over the head of this size
@@ -67,9 +69,20 @@ log_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False, info={"kind": "operational"}),
     operational("tenant", String(7), server_default="*"),
     operational("origin", String(128)),
-    operational("size", BigInteger),
+    operational("base", BigInteger),  # the number of the present log's first leaf
+    operational("size", BigInteger),  # the next leaf's number: leaves of all logs are numbered through, for the feeds
     operational("shifted_at", BigInteger),  # when a jump of the clock was last made good, by the new clock
     operational("shifted_by", BigInteger),  # and by how much
+)
+
+closed_log = Table(
+    "closed_log",
+    metadata,
+    evidence("origin", String(128), primary_key=True),  # never signs again
+    evidence("tenant", String(7), server_default="*"),
+    evidence("base", BigInteger),
+    evidence("size", BigInteger),  # how many leaves it has, signed for or not
+    evidence("closed_at", BigInteger),
 )
 
 alarm = Table(

@@ -329,10 +329,14 @@ def _evidence() -> None:
         integer("id"),
         tenant(default="*"),
         text("origin", 128),
+        big("base"),
         big("size"),
         big("shifted_at"),
         big("shifted_by"),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "closed_log", key("origin", 128), tenant(default="*"), big("base"), big("size"), big("closed_at")
     )
     op.create_table(
         "alarm",

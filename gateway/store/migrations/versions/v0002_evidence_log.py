@@ -26,7 +26,15 @@ def upgrade() -> None:
         ("head", (octets("root"), long_text("note"))),
         ("time_stamp", (octets("response"),)),
     ):
-        op.create_table(name, big("size"), tenant(default="*"), *columns, big("at"), sa.PrimaryKeyConstraint("size"))
+        op.create_table(
+            name,
+            big("base"),
+            big("size"),
+            tenant(default="*"),
+            *columns,
+            big("at"),
+            sa.PrimaryKeyConstraint("base", "size"),
+        )
     _grow()
 
 
