@@ -1,0 +1,70 @@
+"""The frozen settings tree. It loads and checks shapes; it connects to nothing and opens no key.
+
+Order: ``config/gateway.toml`` or the file named on the command line, then environment variables named
+``BUDSTIKKE__SECTION__KEY`` for deployment values. Unknown keys are refused; units stand in the names. Secrets are
+references (``file:``, ``env:``, ``pkcs11:``), never values.
+"""
+
+from gateway.config.gateway_toml import (
+    CaseSystem,
+    Engine,
+    Evidence,
+    Flow,
+    Intake,
+    Issuer,
+    Listener,
+    Listeners,
+    Pkcs11,
+    Revocation,
+    Settings,
+    Store,
+    TimeStamp,
+    Trust,
+)
+from gateway.config.reading import ENVIRONMENT_PREFIX, Configuration, load, read
+from gateway.config.rules_toml import Frist, Hjemmel, Oppbevaring, Tid
+from gateway.config.tenants_toml import Bydel, KeyPair, Tenant
+from gateway.config.values import (
+    SECRET_SCHEMES,
+    THROW_AWAY,
+    SecretReference,
+    Section,
+    read_secret,
+    resolve,
+    secret_path,
+)
+
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "SECRET_SCHEMES",
+    "THROW_AWAY",
+    "Bydel",
+    "CaseSystem",
+    "Configuration",
+    "Engine",
+    "Evidence",
+    "Flow",
+    "Frist",
+    "Hjemmel",
+    "Intake",
+    "Issuer",
+    "KeyPair",
+    "Listener",
+    "Listeners",
+    "Oppbevaring",
+    "Pkcs11",
+    "Revocation",
+    "SecretReference",
+    "Section",
+    "Settings",
+    "Store",
+    "Tenant",
+    "Tid",
+    "TimeStamp",
+    "Trust",
+    "load",
+    "read",
+    "read_secret",
+    "resolve",
+    "secret_path",
+]
