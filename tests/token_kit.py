@@ -4,6 +4,7 @@ Keys are put in by another process: a login to a token counts for a whole proces
 tested. ``python -m tests.token_kit MODULE LABEL PIN`` reads the objects as JSON.
 """
 
+import atexit
 import json
 import os
 import shutil
@@ -96,6 +97,7 @@ class Contents:
 @cache
 def _hsm(module: Path) -> Hsm:
     hsm = Hsm(module, Path(tempfile.mkdtemp(prefix="budstikke-tokens-")))
+    atexit.register(shutil.rmtree, hsm.folder, ignore_errors=True)
     hsm.tokens.mkdir()
     hsm.pin.touch(0o600)
     hsm.pin.write_text(PIN, encoding="utf-8")

@@ -25,7 +25,7 @@ from gateway.crypto.at_rest import SECRET_BYTES, DataKey
 from gateway.crypto.certificate_facts import UNREADABLE
 from gateway.crypto.key_transport import OAEP_SHA256, Digest, KeyTransport
 from gateway.crypto.keys import chain_of, rsa_padding
-from gateway.crypto.pkcs11_token import Token, WantedKey, find, token_of
+from gateway.crypto.pkcs11_token import NoCertificateError, Token, WantedKey, find, token_of
 from gateway.crypto.pkcs11_uri import KeyReference
 from gateway.crypto.rsa_decoding import take_off
 from gateway.errors import ConfigError, DecryptionError, KeyUnavailableError
@@ -222,13 +222,17 @@ def _told(reference: KeyReference) -> Iterator[None]:
 
 def _chain(reference: KeyReference, token: Token, certificates: Path | None) -> tuple[x509.Certificate, ...]:
     """The certificate that fits the key, and its issuers. Of several that fit, the one that lasts longest."""
-    found = token.read(_certificates) if certificates is None else _read_pem(certificates)
-    modulus = token.read(lambda session: _modulus(session, reference))
-    fitting = [one for one in found if _is_of(one, modulus)]
-    if not fitting:
-        msg = "no certificate fits the key"
-        raise ConfigError(msg)
-    return chain_of(max(fitting, key=lambda one: one.not_valid_after_utc), found)
+    from_file = None if certificates is None else _read_pem(certificates)
+
+    def look(session: Session) -> tuple[x509.Certificate, ...]:
+        modulus = _modulus(session, reference)
+        found = _certificates(session) if from_file is None else from_file
+        fitting = [one for one in found if _is_of(one, modulus)]
+        if not fitting:
+            raise NoCertificateError
+        return chain_of(max(fitting, key=lambda one: one.not_valid_after_utc), found)
+
+    return token.read(look)
 
 
 def _is_of(certificate: x509.Certificate, modulus: int) -> bool:

@@ -39,6 +39,10 @@ Probe = Callable[[Any], bool]
 """Whether a key does what it is for. May raise PKCS11Error."""
 
 
+class NoCertificateError(PKCS11Error):
+    """None was found; an error of the token, because a lost one that is back may show nothing to an old session."""
+
+
 class _UnfitKeyError(PKCS11Error):
     """It answers, but not as its certificate says."""
 
@@ -51,6 +55,7 @@ _CAUSES: Final[dict[type[PKCS11Error], str]] = {
     PinIncorrect: "the PIN is wrong",
     PinInvalid: "the PIN is wrong",
     PinLocked: "the PIN is locked",
+    NoCertificateError: "no certificate fits the key",
     _UnfitKeyError: "the key does not do what it is for",
 }
 _RANDOM_BITS: Final = 64

@@ -272,6 +272,7 @@ def test_a_key_in_a_lost_token_is_unavailable_and_works_again_when_the_token_is_
         assert missing([key.wanted, signer.wanted]) == ["unit/receive", "unit/sign"]
         with pytest.raises(ConfigError):
             opened(hsm, token.reference("receive"))
+    assert signing(hsm, token.reference("sign")).chain == organisation.chain  # a renewal finds it, too
     assert missing([key.wanted, signer.wanted]) == []
     assert kit.unseal(sealed, key) == b"innhold"
     assert kek.unwrap(blob, b"context")._secret == data_key._secret
