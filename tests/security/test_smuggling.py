@@ -219,7 +219,10 @@ async def test_corpus_behind_each_proxy_we_document(name, site):
             answer = await raw(before.partner, get(f"{OPEN}?number={number}"), tls=tls)
             assert answer.endswith(b"\r\n\r\n%d" % number)
         assert b" 404 " in (await raw(before.partner, get("/smuggled"), tls=tls))[:20]  # the proxy's rule
-        for framing, body in ((b"Content-Length: 3", b"abc"), (b"Transfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n")):
+        for framing, body in (
+            (b"Content-Length: 3", b"abc"),
+            (b"Transfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n"),
+        ):
             whole = post(framing, b"Connection: close", body=body).replace(b"POST / ", f"POST {OPEN} ".encode())
             assert b" 200 " in (await raw(before.partner, whole, tls=tls))[:20]
         assert seen.smuggled == 0
