@@ -12,6 +12,7 @@ from gateway.cli.options import (
     ConfigFile,
     Person,
     Reason,
+    named,
     printable,
     show,
     show_table,
@@ -19,6 +20,7 @@ from gateway.cli.options import (
 )
 from gateway.domain.lifecycle import FINAL, State
 from gateway.errors import UnknownResourceError
+from gateway.pipeline import retention
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.notes import read as read_notes
 from gateway.pipeline.people import Decision, decide
@@ -41,6 +43,7 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_messages)
     app.command("trace")(trace)
     app.command("confirm")(confirm)
+    app.command("shred")(shred)
     for verb, text in _VERBS.items():
         app.command(verb, help=text)(_decider(verb))
 
@@ -144,6 +147,23 @@ def confirm(
 ) -> None:
     """Confirm by hand: the report was registered otherwise, and the sender may be told so."""
     _decide(config_file, message_id, Decision("confirm", person, reason, reference), as_json=as_json)
+
+
+def shred(
+    message_id: MessageId,
+    person: Person,
+    second: Annotated[str, typer.Option("--second", callback=named, help="The other person: two must agree.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it goes before its time; printed in no log.")],
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the content of one finished message for ever; what the journal proves of it stays."""
+
+    async def run(env: Environment) -> None:
+        await retention.shred(env, message_id, (person, second), reason)
+
+    with_environment(config_file, run)
+    show({"id": message_id, "shredded": True}, as_json=as_json, line=f"{message_id}: the content is gone for ever")
 
 
 def _decider(verb: str) -> Any:
