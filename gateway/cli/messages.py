@@ -153,14 +153,14 @@ def shred(
     message_id: MessageId,
     person: Person,
     second: Annotated[str, typer.Option("--second", callback=named, help="The other person: two must agree.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why it goes before its time; printed in no log.")],
+    decision: Annotated[str, typer.Option("--decision", help="The archive's number of their decision, as 2026/123.")],
     config_file: ConfigFile = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Delete the content of one finished message for ever; what the journal proves of it stays."""
 
     async def run(env: Environment) -> None:
-        await retention.shred(env, message_id, (person, second), reason)
+        await retention.shred(env, message_id, (person, second), decision)
 
     with_environment(config_file, run)
     show({"id": message_id, "shredded": True}, as_json=as_json, line=f"{message_id}: the content is gone for ever")

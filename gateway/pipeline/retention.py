@@ -13,6 +13,7 @@ from gateway.domain.retention import RetentionPolicy, may_shred, policy_for
 from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.store import journal, shredding
+from gateway.store.entry_fields import DECISION
 
 _BATCH: Final = 100
 _DAY_US: Final = 86_400_000_000
@@ -32,14 +33,15 @@ async def purge(env: Environment) -> int:
     return gone
 
 
-async def shred(env: Environment, message_id: str, people: Sequence[str], reason: str) -> None:
+async def shred(env: Environment, message_id: str, people: Sequence[str], decision: str) -> None:
     """Shred one message before its policy says so; a concern report still waits for confirmation and 30 days.
 
-    Raises MalformedRequestError unless two different people and a reason are named, UnknownResourceError,
+    ``decision`` is the number under which the archive has the reason: a text of ours would go with the content, or stay
+    for ever. Raises MalformedRequestError unless it and two different people are named, UnknownResourceError,
     ConflictError while the message is not at its end or must be kept.
     """
-    if len(set(people)) < 2 or not all(person.strip() for person in people) or not reason.strip():  # noqa: PLR2004
-        detail = "two different people and a reason are needed"
+    if len(set(people)) < 2 or not all(person.strip() for person in people) or not DECISION.fullmatch(decision):  # noqa: PLR2004
+        detail = "two different people are needed, and the archive's number of their decision, as 2026/123"
         raise MalformedRequestError(detail)
     soonest, now = RetentionPolicy(days=1, confirmed=False), env.now()
 
@@ -51,7 +53,7 @@ async def shred(env: Environment, message_id: str, people: Sequence[str], reason
         if not may_shred(found.age, soonest, now):
             detail = "the message must be kept: it is not at its end, not confirmed, or too young"
             raise ConflictError(detail)
-        return _shred(conn, found, now, people[0], "two-people", second=people[1])
+        return _shred(conn, found, now, people[0], "two-people", second=people[1], decision=decision)
 
     await _remove(env, await env.store.write(work, Point.PERSON))
 

@@ -17,6 +17,7 @@ _OPTIONAL_WORD: Final = re.compile(r"[a-z0-9_-]{0,64}")
 _ID: Final = re.compile(r"[!-~]{1,128}")
 _PERSON: Final = re.compile(r"(?![0-9]{11}$)[^\x00-\x1f\x7f]{1,64}")  # a user id, no identity number
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+DECISION: Final = re.compile(r"(?![0-9]{11}$)[0-9A-Za-z][0-9A-Za-z./-]{0,39}")
 _DIGEST: Final = re.compile(r"([0-9a-f]{32})?")
 _HASH: Final = re.compile(r"[A-Za-z0-9+/]{43}=")
 
@@ -25,6 +26,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "answer": _WORD,  # the adapter's word for what the partner said
     "at": _MOMENT,  # of an event in the case
     "client": _ID,
+    "decision": DECISION,  # the archive's number of it
     "days": _COUNT,  # that the policy keeps content
     "document": _COUNT,  # its row
     "documents": _COUNT,

@@ -89,14 +89,14 @@ async def test_an_unfinished_and_a_refused_concern_report_are_kept_for_ever(env,
     assert await retention.purge(after(env, 4000)) == 0
     for message_id in (waiting.id, refused.id):
         with pytest.raises(ConflictError):
-            await retention.shred(after(env, 4000), message_id, ("kari", "ola"), "tidy")
+            await retention.shred(after(env, 4000), message_id, ("kari", "ola"), "2026/9")
         assert all(await left(env, message_id))
 
 
 @pytest.mark.proves("S94")
 async def test_two_people_may_shred_before_the_policy_but_not_before_thirty_days(env, report):
     with pytest.raises(ConflictError):
-        await retention.shred(after(env, 29), report, ("kari", "ola"), "asked for")
+        await retention.shred(after(env, 29), report, ("kari", "ola"), "2026/9")
     for people, reason in (
         (("kari", "kari"), "why"),
         (("kari", ""), "why"),
@@ -105,13 +105,14 @@ async def test_two_people_may_shred_before_the_policy_but_not_before_thirty_days
     ):
         with pytest.raises(MalformedRequestError):
             await retention.shred(after(env, 31), report, people, reason)
-    await retention.shred(after(env, 31), report, ("kari", "ola"), "asked for")
+    await retention.shred(after(env, 31), report, ("kari", "ola"), "2026/9")
     assert await left(env, report) == [0, 0, 0]
     last = (await env.store.read(lambda conn: journal.of_message(conn, report)))[-1].entry
     assert '"actor":"kari"' in last
     assert '"second":"ola"' in last
+    assert '"decision":"2026/9"' in last
     with pytest.raises(UnknownResourceError):
-        await retention.shred(after(env, 31), report, ("kari", "ola"), "again")
+        await retention.shred(after(env, 31), report, ("kari", "ola"), "2026/9")
 
 
 async def test_a_configured_policy_needs_two_people_and_a_reason(pki_site, tmp_path):
