@@ -145,7 +145,7 @@ async def gone(pid: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def marked(mark: Path, within_s: float = 20) -> bool:
+async def marked(mark: Path, within_s: float = 60) -> bool:
     """Whether the armed point was reached in time."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:
@@ -193,10 +193,12 @@ async def call(cast: Cast, method: str, path: str, body: object = None) -> tuple
         await asyncio.sleep(0.05)
 
 
-async def come_to(cast: Cast, ids: Iterable[str], wanted: str, within_s: float = 60) -> None:
+async def come_to(cast: Cast, ids: Sequence[str], wanted: str, within_s: float = 60) -> None:
     """Wait until messages are in a state, read beside the running gateway."""
+    if not ids:
+        return
     configuration = config.load(cast.site.configuration, cast.gateway.environment)
-    others = select(message_state).where(message_state.c.message_id.in_(list(ids)), message_state.c.state != wanted)
+    others = select(message_state).where(message_state.c.message_id.in_(ids), message_state.c.state != wanted)
     async with opened_store(configuration, data_dir(configuration)) as store, asyncio.timeout(within_s):
         while await store.read(lambda conn: conn.execute(others).first()):
             await asyncio.sleep(0.05)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
@@ -15,14 +16,18 @@ from tests.conftest import ROOT
 
 SAMPLE = json.loads((ROOT / "schemas/prove.forsendelse/v1/samples/valid-melding.json").read_bytes())
 GUARDED = 'guards = ["R01"]\n'
-WAY_OUT = [
-    (point, side)
-    for point in (Point.SUBMIT, Point.CLEARED, Point.SEALED, Point.SEND, Point.SENT, Point.RECEIPT_IN)
-    for side in BOTH
-]
+# Work that is under way at four kills is left to a person, as poison would be. So every second point is one that no
+# message passes again, and it is approached only when all earlier messages are delivered.
+WAY_OUT = (
+    *(Point.SEALED, Point.SUBMIT),
+    *(Point.SEND, Point.CLEARED),
+    *(Point.SENT, Point.WITHDRAW),
+    Point.RECEIPT_IN,
+)
+SETTLED_FIRST = {Point.SUBMIT, Point.CLEARED, Point.WITHDRAW}
 # The road says that it must not be sent to twice: what was begun and has no end is asked about.
 ASKED = (Point.ASK, Point.ASKED)
-KILLS = [*WAY_OUT, *((point, side) for point in (*ASKED, Point.WITHDRAW) for side in BOTH)]
+KILLS = [(point, side) for point in (*WAY_OUT, *ASKED) for side in BOTH]
 
 
 def loopback(cast: Cast, folder: Path, *, idempotent: bool) -> None:
@@ -34,8 +39,9 @@ def loopback(cast: Cast, folder: Path, *, idempotent: bool) -> None:
     (partners / "loopback.toml").write_text(settings)
 
 
-async def hand_in(cast: Cast, **changes: object) -> str:
-    """POST /messages until it is answered; the same key each time. Gives the id."""
+async def hand_in(cast: Cast, earlier: Sequence[asyncio.Task[str]] = (), **changes: object) -> str:
+    """POST /messages until it is answered, once the earlier ones are delivered; the same key each time. Gives the id."""
+    await come_to(cast, await asyncio.gather(*earlier), "DELIVERED")
     envelope = SAMPLE | {"meldingId": str(uuid.uuid4())} | changes
     key = str(uuid.uuid4())
     while True:
@@ -54,9 +60,9 @@ async def hand_in(cast: Cast, **changes: object) -> str:
         await asyncio.sleep(0.05)
 
 
-async def taken_back(cast: Cast) -> str:
+async def taken_back(cast: Cast, earlier: Sequence[asyncio.Task[str]]) -> str:
     """Hand in what the rules hold, and withdraw it. Gives the id."""
-    one = await hand_in(cast, hjemmel=[])
+    one = await hand_in(cast, earlier, hjemmel=[])
     await come_to(cast, [one], "HELD")
     assert await call(cast, "POST", f"/messages/{one}/withdraw", {"reason": "mangler hjemmel"}) == (204, None)
     return one
@@ -75,19 +81,22 @@ async def test_a_kill_at_every_point_of_the_way_out_sends_once_and_delivers_and_
 ):
     async with stage(forks, store, tmp_path, lines=GUARDED, adapters=("fiks", "loopback")) as cast:
         loopback(cast, tmp_path / "parcels", idempotent=True)
-        handing = []
-        for point, side in WAY_OUT:
-            handing.append(asyncio.create_task(hand_in(cast)))
-            await cast.gateway.die_at(point, side)
-        taking_back = asyncio.create_task(taken_back(cast))
-        for side in BOTH:
-            await cast.gateway.die_at(Point.WITHDRAW, side)
+        handing: list[asyncio.Task[str]] = []
+        taking_back: list[asyncio.Task[str]] = []
+        for point in WAY_OUT:
+            earlier = list(handing) if point in SETTLED_FIRST else ()
+            if point is Point.WITHDRAW:
+                taking_back.append(asyncio.create_task(taken_back(cast, earlier)))
+            else:
+                handing.append(asyncio.create_task(hand_in(cast, earlier)))
+            for side in BOTH:
+                await cast.gateway.die_at(point, side)
         cast.gateway.launch()
         await come_to(cast, sent := await asyncio.gather(*handing), "DELIVERED")
-        await come_to(cast, [await taking_back], "WITHDRAWN")
+        await come_to(cast, await asyncio.gather(*taking_back), "WITHDRAWN")
         await cast.gateway.stop()
         assert await differences(cast) == []
-    assert len(set(sent)) == len(WAY_OUT)
+    assert len(set(sent)) == len(WAY_OUT) - 1
     assert len(left := left_by(tmp_path / "parcels")) == len(set(left)) == len(sent)
 
 
@@ -99,9 +108,9 @@ async def test_a_kill_while_a_partner_that_must_be_asked_is_asked_sends_once_and
 ):
     async with stage(forks, store, tmp_path, adapters=("fiks", "loopback")) as cast:
         loopback(cast, tmp_path / "parcels", idempotent=False)
-        handing = []
+        handing: list[asyncio.Task[str]] = []
         for point in ASKED:
-            handing.append(asyncio.create_task(hand_in(cast)))
+            handing.append(asyncio.create_task(hand_in(cast, list(handing))))
             await cast.gateway.die_at(Point.SEND, Side.AFTER)  # so that there is something to ask about
             for side in BOTH:
                 await cast.gateway.die_at(point, side)
