@@ -1,7 +1,8 @@
 """``make demo``: concern reports from a simulated sender to a simulated case system, with the gateway killed on the way.
 
 Everything is real but the partners: HTTPS on loopback, sealed containers, one SQLite file, SIGKILL from outside. The table
-at the end is read from the sender's status history and the case system's own file; nothing in it comes from us.
+at the end is read from the sender's status history and the case system's own file; nothing in it comes from us. Then a
+proof is made, the content shredded, and the proof checked by a tool that needs nothing of the gateway.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.demo.cast import Cast, assembled
+from gateway.demo.evidence import show_evidence
 from gateway.errors import PartnerError, PartnerUnavailableError
 from gateway.simulators.case_system import CaseSystemFault
 from gateway.simulators.ledger import ACCEPTED, HISTORY, STORED, Verdict, judge, read_ledger
@@ -33,9 +35,10 @@ async def demonstrate(
             cast.case_system.fault = fault
             verdict = await _play(cast, patience_s)
             _print_table(cast, verdict)
+            holds = verdict.holds and await _prove(cast, Path(name), patience_s)
             if stay:
                 await _stay(cast)
-            return verdict.holds
+            return holds
 
 
 async def _play(cast: Cast, patience_s: float) -> Verdict:
@@ -119,6 +122,13 @@ def _print_table(cast: Cast, verdict: Verdict) -> None:
     }
     print("\n" + ", ".join(f"{name} {len(found)}" for name, found in {"accepted": verdict.accepted, **faults}.items()))
     print("every report came once, whole, and its sender knows" if verdict.holds else "THE PROMISE DID NOT HOLD")
+
+
+async def _prove(cast: Cast, folder: Path, patience_s: float) -> bool:
+    first = next(row["uuid"] for row in read_ledger(cast.sender_ledger) if row["event"] == ACCEPTED)
+    holds = await show_evidence(cast, first, folder, _say, patience_s)
+    print("what the gateway says was checked by a tool that does not need it" if holds else "THE PROOF DID NOT HOLD")
+    return holds
 
 
 async def _stay(cast: Cast) -> None:

@@ -17,6 +17,8 @@ async def test_every_report_comes_once_although_the_gateway_is_killed(capsys):
     shown = capsys.readouterr().out
     assert HELD in shown
     assert "SIGKILL" in shown
+    assert "received 6, confirmed 6, difference 0" in shown
+    assert "says: ok\n" in shown
     assert shown.count("AKSEPTERT > SENDT_FAGSYSTEM > LEVERT") == shown.count(" 1 time\n") == 6
 
 
