@@ -75,7 +75,7 @@ def test_the_window_stays_within_its_bounds_and_a_partner_that_is_down_gets_one_
             assert flow.room(0, now) == int(now >= flow.down_until)
             assert flow.room(1, now) == 0
         else:
-            assert flow.failures < flow.window * 2
+            assert flow.failures <= flow.window * 2  # an odd window is halved downwards
             assert flow.room(0, now) == flow.window
         assert 0 <= flow.room(0, now, reserved=1) <= flow.room(0, now)
 
