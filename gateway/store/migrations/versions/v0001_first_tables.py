@@ -335,9 +335,7 @@ def _evidence() -> None:
         big("shifted_by"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
-        "closed_log", key("origin", 128), tenant(default="*"), big("base"), big("size"), big("closed_at")
-    )
+    op.create_table("closed_log", key("origin", 128), tenant(default="*"), big("base"), big("size"), big("closed_at"))
     op.create_table(
         "alarm",
         row_id(),
