@@ -109,6 +109,7 @@ def _keys(office: Office) -> Iterator[object]:
     yield from office.receive.decryption_keys()
     yield from office.print_part.decryption_keys()
     yield office.kek
+    yield from office.earlier_keks
     with suppress(ConfigError):
         yield office.receive.signing_key()
 

@@ -56,6 +56,7 @@ def _offices(configuration: Configuration, tenant: config.Tenant) -> list[Office
     receive = keys.ring(tenant.receive_keys, tenant.signing_key)
     print_part = keys.ring([tenant.print_key])
     kek = keys.key_encryption_key(tenant.key_encryption_key)
+    earlier = [keys.key_encryption_key(reference) for reference in tenant.earlier_key_encryption_keys]
     if keys.faults or kek is None:
         raise ConfigError(*keys.faults)
     return [
@@ -70,6 +71,7 @@ def _offices(configuration: Configuration, tenant: config.Tenant) -> list[Office
             receive=receive,
             print_part=print_part,
             kek=kek,
+            earlier_keks=tuple(each for each in earlier if each is not None),
         )
         for bydel in tenant.bydeler
     ]

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from gateway.app.parts import offices_of
-from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, load, show, show_table
+from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Person, load, show, show_table, with_environment
 from gateway.errors import MalformedRequestError
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.rewrap import rewrap
 
 app = typer.Typer(help="Receive and print keys of the offices.", no_args_is_help=True)
 
@@ -48,3 +50,14 @@ def make_test(
     write_keys(folder)
     names = sorted(path.name for path in folder.iterdir())
     show({"folder": str(folder), "files": names}, as_json=as_json, line=f"made {', '.join(names)} in {folder}")
+
+
+@app.command("rewrap")
+def rewrap_keys(person: Person, config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Wrap all data keys with the current key-encryption key, so that the earlier one can be destroyed."""
+
+    async def run(env: Environment) -> int:
+        return await rewrap(env, person)
+
+    count = with_environment(config_file, run)
+    show({"rewrapped": count}, as_json=as_json, line=f"{count} keys wrapped anew; nothing hangs on the earlier key now")

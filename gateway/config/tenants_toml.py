@@ -40,3 +40,4 @@ class Tenant(Section):
     print_key: KeyPair
     signing_key: KeyPair | None = None
     key_encryption_key: SecretReference
+    earlier_key_encryption_keys: tuple[SecretReference, ...] = ()

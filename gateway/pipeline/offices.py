@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.crypto.at_rest import KeyEncryptionKey
 from gateway.crypto.keys import KeyRing
 from gateway.domain.identifiers import TenantId
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, DecryptionError
 from gateway.spi import Address
 
 
@@ -24,6 +24,15 @@ class Office:
     receive: KeyRing
     print_part: KeyRing
     kek: KeyEncryptionKey
+    earlier_keks: tuple[KeyEncryptionKey, ...] = ()
+
+    def kek_of(self, key_id: str) -> KeyEncryptionKey:
+        """The key that wrapped something stored. Raises DecryptionError when it is not configured any more."""
+        for kek in (self.kek, *self.earlier_keks):
+            if kek.key_id == key_id:
+                return kek
+        text = f"the key-encryption key {key_id} is not configured"
+        raise DecryptionError(text)
 
 
 class Offices:
@@ -33,10 +42,10 @@ class Offices:
         self._by_tenant = {str(office.tenant): office for office in offices}
 
     def require_same(self, fresh: "Offices") -> None:
-        """Raises ConfigError where offices or key-encryption keys differ: what is stored hangs on those."""
-        keks = [{str(each.tenant): each.kek.key_id for each in offices.all()} for offices in (self, fresh)]
-        if keks[0] != keks[1]:
-            message = "tenants: other offices or key-encryption keys need a restart"
+        """Raises ConfigError where offices differ, or a key-encryption key is gone that is in use now."""
+        mine, theirs = ({str(each.tenant): _key_ids(each) for each in offices.all()} for offices in (self, fresh))
+        if mine.keys() != theirs.keys() or any(self.of(name).kek.key_id not in ids for name, ids in theirs.items()):
+            message = "tenants: other offices need a restart; a key-encryption key in use must stay, as an earlier one"
             raise ConfigError(message)
 
     def renew(self, fresh: "Offices") -> None:
@@ -58,3 +67,7 @@ class Offices:
     def in_municipality(self, kommunenummer: str) -> tuple[Office, ...]:
         """The offices of one municipality."""
         return tuple(office for office in self.all() if office.tenant.kommunenummer == kommunenummer)
+
+
+def _key_ids(office: Office) -> set[str]:
+    return {kek.key_id for kek in (office.kek, *office.earlier_keks)}

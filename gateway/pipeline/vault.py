@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
 from gateway.crypto.at_rest import DataKey, IndexKey, RecordName, RecordReader, RecordSealer, key_context
 from gateway.errors import DecryptionError
 from gateway.pipeline.offices import Offices
 from gateway.store import payloads
-from gateway.store.database import Store
+from gateway.store.database import Store, add_row, row_by
 from gateway.store.payloads import PayloadFolder, RecordWriter, StoredRecord, WrappedKey
 from gateway.store.tables import tenant_key
 
@@ -97,15 +97,15 @@ class Vault:
 
             def work(
                 conn: Connection, tenant: str = tenant, new: bytes = new, kek_id: str = office.kek.key_id
-            ) -> bytes:
-                row = select(tenant_key.c.wrapped).where(tenant_key.c.tenant == tenant, tenant_key.c.purpose == _INDEX)
-                found = conn.execute(row).scalar_one_or_none()
+            ) -> tuple[str, bytes]:
+                found = row_by(conn, tenant_key, tenant=tenant, purpose=_INDEX)
                 if found is not None:
-                    return bytes(found)
-                conn.execute(tenant_key.insert().values(tenant=tenant, purpose=_INDEX, kek_id=kek_id, wrapped=new))
-                return new
+                    return found.kek_id, bytes(found.wrapped)
+                add_row(conn, tenant_key, tenant=tenant, purpose=_INDEX, kek_id=kek_id, wrapped=new)
+                return kek_id, new
 
-            self._index[tenant] = IndexKey.unwrap(office.kek, await store.write(work, Point.ADMIN), tenant)
+            kek_id, wrapped = await store.write(work, Point.ADMIN)
+            self._index[tenant] = IndexKey.unwrap(office.kek_of(kek_id), wrapped, tenant)
 
     def mac(self, tenant: str, purpose: str, data: bytes) -> str:
         """A look-up key that tells nothing without the tenant's index key, hexadecimal."""
@@ -124,7 +124,7 @@ class Vault:
         if wrapped is None:
             text = "the message is shredded"
             raise DecryptionError(text)
-        key = self.offices.of(tenant).kek.unwrap(wrapped.wrapped, key_context(tenant, message_id))
+        key = self.offices.of(tenant).kek_of(wrapped.kek_id).unwrap(wrapped.wrapped, key_context(tenant, message_id))
         bare = MessageKey(tenant, message_id, key, b"")
         found = json.loads(bare.open(_SECRETS, wrapped.secrets))
         return MessageKey(tenant, message_id, key, base64.b64decode(found["salt"]))

@@ -88,8 +88,8 @@ def _sealed(env: Environment, client: CaseSystemClient, tenant: str, url: str, s
         tenant=tenant,
         url=url,
         kek_id=kek.key_id,
-        wrapped=kek.wrap(key, key_context(tenant, _context(client.id))),
-        secret=key.seal_bytes(RecordName(tenant, _context(client.id), "secret"), secret),
+        wrapped=kek.wrap(key, key_context(tenant, secret_context(client.id))),
+        secret=key.seal_bytes(RecordName(tenant, secret_context(client.id), "secret"), secret),
     )
 
 
@@ -117,8 +117,12 @@ async def remove(env: Environment, client: CaseSystemClient) -> None:
 
 async def ring_one(env: Environment, hook: StoredWebhook, bell: Bell) -> None:
     """One signed call. Raises PartnerUnavailableError unless it was answered with 2xx; the answer's body is not read."""
-    key = env.offices.of(hook.tenant).kek.unwrap(hook.wrapped, key_context(hook.tenant, _context(hook.client_id)))
-    secret = key.open_bytes(RecordName(hook.tenant, _context(hook.client_id), "secret"), hook.secret)
+    key = (
+        env.offices.of(hook.tenant)
+        .kek_of(hook.kek_id)
+        .unwrap(hook.wrapped, key_context(hook.tenant, secret_context(hook.client_id)))
+    )
+    secret = key.open_bytes(RecordName(hook.tenant, secret_context(hook.client_id), "secret"), hook.secret)
     body = bell.body()
     timestamp = int(env.clock.now().timestamp())
     headers = {
@@ -174,7 +178,8 @@ def _secret(text: str) -> bytes:
     return secret
 
 
-def _context(client_id: str) -> str:
+def secret_context(client_id: str) -> str:
+    """What a webhook's data key is wrapped for."""
     return f"webhook:{client_id}"
 
 

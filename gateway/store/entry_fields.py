@@ -37,6 +37,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "from": _WORD,
     "generation": _COUNT,
     "guards": _WORDS,
+    "keys": _COUNT,
     "level": _COUNT,
     "origin": _ID,  # the log before this one
     "other": _UUID,  # whose id it came with
