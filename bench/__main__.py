@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.evidence import measure_evidence
 from bench.journey import PRODUCERS, Run, measure_intake, measure_journey
 from bench.machine import COMMITS_INTAKE, COMMITS_JOURNEY, Machine, measure
 from bench.memory import LARGE_BYTES, SMALL_BYTES, measure_memory
@@ -55,6 +56,7 @@ async def _measure(reports: int) -> None:
     with _folder() as folder:
         starts = await measure_starts(folder, STARTS)
     print(f"start to ready: {starts[0]:.2f} s, median {statistics.median(starts):.2f}, most {starts[-1]:.2f}")
+    _print_evidence()
     for callers in CALLERS:
         with _folder() as folder:
             rate = await measure_store(folder, callers, STORE_S)
@@ -78,6 +80,17 @@ async def _print_rates(machine: Machine, reports: int) -> None:
         _print_row(f"journey, RSA-{bits}", run, machine.journey_s(run.sizes, bits), COMMITS_JOURNEY * machine.sync_s)
     for name, run in (("1 producer", alone), (f"{PRODUCERS} producers", intake)):
         print(f"post to 201, {name}: p50 {run.percentile_ms(50):.1f} ms, p99 {run.percentile_ms(99):.1f} ms")
+
+
+def _print_evidence() -> None:
+    with _folder() as folder:
+        found = measure_evidence(folder)
+    print(f"entries numbered into leaves: {found.numbered:.0f}/s (hashing a node alone {found.hashed:.0f}/s)")
+    print(f"heads over a million leaves: {found.heads:.0f}/s (signing alone {found.signed:.0f}/s)")
+    print(
+        f"proof of one entry in a million: made in {found.prove_s * 1e3:.1f} ms, {found.proof_bytes} octets,"
+        f" verified in {found.verify_s * 1e6:.0f} us"
+    )
 
 
 def _print_row(name: str, run: Run, bound_cpu_s: float, disk_s: float) -> None:
