@@ -32,6 +32,7 @@ from gateway.domain.message_type import Lane
 from gateway.egress import egress_session, plain_socket, public_socket
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.hourly import run_hourly
 from gateway.pipeline.key_watch import watching_keys
 from gateway.pipeline.stamps import stamping
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
@@ -141,6 +142,7 @@ async def engine(
         group.create_task(watch_suspects(env, incarnation, stop))
         group.create_task(run_sweeper(env, incarnation, stop))
         group.create_task(run_upkeep(env, stop))
+        group.create_task(run_hourly(env, stop))
         for name, adapter in adapters.items():
             if adapter.outbound is not None:
                 group.create_task(run_road(env, incarnation, name, stop))

@@ -11,9 +11,9 @@ from gateway import config
 from gateway.domain.lifecycle import State
 from gateway.domain.retention import RetentionPolicy
 from gateway.errors import ConfigError, ConflictError, MalformedRequestError, UnknownResourceError
-from gateway.pipeline import retention
+from gateway.pipeline import hourly, retention
 from gateway.pipeline.people import Decision, decide
-from gateway.store import consistency, journal, messages
+from gateway.store import alarms, consistency, journal, messages
 from gateway.store.tables import document, payload, payload_key
 from tests.work import state_of, work_off
 
@@ -126,3 +126,15 @@ async def test_a_configured_policy_needs_two_people_and_a_reason(pki_site, tmp_p
             config.load(folder / "gateway.toml")
     file.write_text('besluttet_av = ["kari", "ola"]\nbegrunnelse = "sak 1"\n' + types)
     assert config.load(folder / "gateway.toml").oppbevaring.typer["bekymringsmelding.offentlig"].dager == 30
+
+
+async def test_once_an_hour_what_is_over_goes_and_the_balance_is_judged(env, report, administrator):
+    administrator("DELETE FROM confirmation")
+    await hourly.once(after(env, 0))
+    assert "balance-differs" in {row.code for row in await env.store.read(alarms.open_alarms)}
+    assert all(await left(env, report)), "without its confirmation a report is kept"
+
+
+async def test_what_is_over_goes_within_the_hour(env, report):
+    await hourly.once(after(env, 41))
+    assert await left(env, report) == [0, 0, 0]
