@@ -30,6 +30,8 @@ async def purge(env: Environment) -> int:
             if policy is not None and may_shred(one.age, policy, now):
                 gone += await _purge_one(env, one.message_id, policy, now)
         after = found[-1].message_id
+    if gone:
+        await env.store.clean()
     return gone
 
 
@@ -56,6 +58,7 @@ async def shred(env: Environment, message_id: str, people: Sequence[str], decisi
         return _shred(conn, found, now, people[0], "two-people", second=people[1], decision=decision)
 
     await _remove(env, await env.store.write(work, Point.PERSON))
+    await env.store.clean()
 
 
 async def _purge_one(env: Environment, message_id: str, policy: RetentionPolicy, now: int) -> int:

@@ -55,6 +55,10 @@ class Store(Protocol):
         """
         ...
 
+    async def clean(self) -> None:
+        """Let what was deleted leave the files, as far as this store can: on PostgreSQL that is VACUUM's work."""
+        ...
+
     async def close(self) -> None:
         """Finish what is begun and let go."""
         ...

@@ -101,6 +101,9 @@ class PostgresStore:
         """This process's life; workers begin one, the command line does not."""
         return self._presence
 
+    async def clean(self) -> None:
+        """See ``Store.clean``. The service may not vacuum; the server does it by itself."""
+
     async def close(self) -> None:
         """See ``Store.close``."""
         self._closed = True

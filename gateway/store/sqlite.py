@@ -94,6 +94,10 @@ class SqliteStore:
         del tenants
         return self
 
+    async def clean(self) -> None:
+        """See ``Store.clean``: the log of changes is folded in and cut, and freed pages hold zeroes."""
+        await self._loop.run_in_executor(None, self._fold_in)
+
     async def close(self) -> None:
         """See ``Store.close``."""
         self._closed = True
@@ -124,6 +128,14 @@ class SqliteStore:
         finally:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
+
+    def _fold_in(self) -> None:
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DBAPIError as error:
+            message = "the database cannot be cleaned now"
+            raise StoreError(message) from error
 
     # --- writing -------------------------------------------------------------------------------------------------
 

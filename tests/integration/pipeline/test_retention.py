@@ -13,7 +13,7 @@ from gateway.domain.retention import RetentionPolicy
 from gateway.errors import ConfigError, ConflictError, MalformedRequestError, UnknownResourceError
 from gateway.pipeline import hourly, retention
 from gateway.pipeline.people import Decision, decide
-from gateway.store import alarms, consistency, journal, messages
+from gateway.store import alarms, consistency, journal, messages, payloads
 from gateway.store.tables import document, payload, payload_key
 from tests.work import state_of, work_off
 
@@ -138,3 +138,17 @@ async def test_once_an_hour_what_is_over_goes_and_the_balance_is_judged(env, rep
 async def test_what_is_over_goes_within_the_hour(env, report):
     await hourly.once(after(env, 41))
     assert await left(env, report) == [0, 0, 0]
+
+
+@pytest.mark.proves("S89")
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+async def test_the_octets_of_a_shredded_key_are_in_no_file_of_the_database(env, report):
+    folder = env.vault.folder.root.parent
+    wrapped = (await env.store.read(lambda conn: payloads.find_key(conn, report))).wrapped
+
+    def found():
+        return [file.name for file in folder.iterdir() if file.is_file() and wrapped in file.read_bytes()]
+
+    assert found(), "control: until it is shredded it is there"
+    await retention.purge(after(env, 41))
+    assert found() == []
