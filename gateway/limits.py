@@ -53,6 +53,12 @@ TIME_STAMP_SERIAL_BYTES_MAX: Final = 21  # RFC 3161 section 2.4.2: 160 bits, and
 TIME_STAMP_S_MAX: Final = 10.0  # one question to an authority ...
 TIME_STAMP_TRIES_MAX: Final = 3  # ... repeated where that may help; then the next head asks anew
 
+# Backup
+PASSPHRASE_BYTES_MIN: Final = 20  # guesses at a backup's passphrase are made by the thief's machines, not by ours
+BACKUP_BYTES_MAX: Final = 60 * GIB  # of one backup sealed for a certificate: AES-GCM ends below 64 GiB under one key
+BACKUP_MEMBER_BYTES_MAX: Final = 1024 * GIB
+BACKUP_BALANCE_DAYS: Final = 7  # days whose balance is looked at after a restore
+
 CONFIGURATION_BYTES_MAX: Final = 256 * KIB  # one file of it
 
 # JSON

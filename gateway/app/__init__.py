@@ -26,6 +26,7 @@ from gateway.app.parts import (
     stamp_of,
     trust_of,
 )
+from gateway.backup.place import require_whole
 from gateway.config import Configuration
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
@@ -101,7 +102,10 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as stack:
         if embedded(configuration):
             stack.enter_context(engine_lock(data_dir(configuration)))
+        require_whole(data_dir(configuration))
         env = await stack.enter_async_context(environment(configuration))
+        if env.heads is not None:
+            await env.heads.require_newest(env.store)
         incarnation = await incarnate(env.store)
         session = await stack.enter_async_context(http_session())
         adapters = await open_adapters(stack, configuration, env, session)

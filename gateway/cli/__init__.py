@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gateway.app.host import harden
-from gateway.cli import adapters, alarms, check_host, clients, evidence, keys, messages, service, simulate
+from gateway.cli import adapters, alarms, backup, check_host, clients, evidence, keys, messages, service, simulate
 from gateway.errors import ConfigError, GatewayError, RequestError
 
 app = typer.Typer(name="budstikke", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -16,6 +16,7 @@ service.register(app)
 check_host.register(app)
 messages.register(app)
 evidence.register(app)
+backup.register(app)
 adapters.register(app)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(clients.app, name="clients")

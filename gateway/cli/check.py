@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway import config
+from gateway.app.backup import backup_certificate
 from gateway.app.calls import nobody
 from gateway.app.doors import LOOPBACK, NAMES, tls_of
 from gateway.app.keys import in_token
@@ -45,6 +46,7 @@ def faults_of(configuration: Configuration) -> list[str]:
         *(partial(adapter_settings, configuration, name) for name in configuration.settings.adapters),
         *(partial(trust_of, configuration, channel, nobody) for channel in configuration.settings.trust),
         *(partial(tls_of, configuration, name) for name in NAMES),
+        partial(backup_certificate, configuration),
         *(partial(_secret, configuration.folder, *found) for found in secrets_of(configuration)),
     ]
     faults = [fault for check in checks for fault in _faults(check)]

@@ -20,6 +20,7 @@ from gateway.store import log
 app = typer.Typer(help="The evidence log: its key, its head, proofs and updates for witnesses.", no_args_is_help=True)
 
 _PRIVATE = 0o600
+ClosedLog = Annotated[str | None, typer.Option("--log", help="A closed log's name; without it, the present log.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -72,13 +73,14 @@ def proof(
     known: Annotated[
         int | None, typer.Option(min=0, help="The size of the head that the reader's witness knows.")
     ] = None,
+    closed: ClosedLog = None,
     config_file: ConfigFile = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Write the proof of one message. A message that no head covers yet answers "not yet"."""
 
     async def run(env: Environment) -> ProofFile | None:
-        return await proofs.prove(env, message_id, proofs.Wish(person, opened=with_salt, known=known))
+        return await proofs.prove(env, message_id, proofs.Wish(person, opened=with_salt, known=known, log=closed))
 
     found = with_environment(config_file, run)
     if found is None:
@@ -94,15 +96,33 @@ def proof(
 def update(
     known: Annotated[int, typer.Argument(min=0, help="The size of the head that the witness knows; 0 for none.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the update goes.")],
+    closed: ClosedLog = None,
     config_file: ConfigFile = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
     """Write what a witness needs to move on to the newest head."""
 
     async def run(env: Environment) -> str | None:
-        return await env.store.read(lambda conn: proofs.update_for_witness(conn, known))
+        return await env.store.read(lambda conn: proofs.update_for_witness(conn, known, closed))
 
-    text = with_environment(config_file, run)
+    _write_update(with_environment(config_file, run), out, as_json=as_json)
+
+
+@app.command("succession")
+def succession(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the update goes.")],
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a witness of the closed log needs to follow the present one, which began after a restore."""
+
+    async def run(env: Environment) -> str | None:
+        return await env.store.read(proofs.succession_for_witness)
+
+    _write_update(with_environment(config_file, run), out, as_json=as_json)
+
+
+def _write_update(text: str | None, out: Path, *, as_json: bool) -> None:
     if text is not None:
         out.write_text(text, encoding="utf-8")
     line = f"the update is in {out}" if text is not None else "nothing new to witness"

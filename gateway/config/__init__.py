@@ -6,6 +6,7 @@ references (``file:``, ``env:``, ``pkcs11:``), never values.
 """
 
 from gateway.config.gateway_toml import (
+    Backup,
     CaseSystem,
     Engine,
     Evidence,
@@ -38,6 +39,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "SECRET_SCHEMES",
     "THROW_AWAY",
+    "Backup",
     "Bydel",
     "CaseSystem",
     "Configuration",

@@ -148,6 +148,17 @@ class Evidence(Section):
     time_stamp: TimeStamp | None = None
 
 
+class Backup(Section):
+    """Backups are sealed for ``certificate``, whose key is kept elsewhere; without one a passphrase is asked for.
+
+    ``database_user`` logs in to PostgreSQL for them: a role that reads everything and that row-level security does not bind.
+    """
+
+    certificate: Path | None = None
+    database_user: str | None = None
+    database_password: SecretReference | None = None
+
+
 class Settings(Section):
     """``gateway.toml``. ``mode = "production"`` only removes abilities.
 
@@ -169,5 +180,6 @@ class Settings(Section):
     case_system: CaseSystem = CaseSystem()
     pkcs11: Pkcs11 = Pkcs11()
     evidence: Evidence = Evidence()
+    backup: Backup = Backup()
     operations_token: SecretReference | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)

@@ -70,6 +70,8 @@ EFORMIDLING_DPE: Final = _envelope("dpe", ContentCipher.AES_256_CBC, PKCS1_V15).
 EFORMIDLING_DPH: Final = replace(_envelope("dph", ContentCipher.AES_256_GCM), gcm_tag=TagPlace.END_OF_CONTENT)
 # Section 1, last row: our own gateway to our own gateway.
 GATEWAY_ENVELOPE: Final = _envelope("gateway", ContentCipher.AES_256_GCM)
+# security.md S92: our own backups, for a key that is not on the host.
+BACKUP_ENVELOPE: Final = _envelope("backup", ContentCipher.AES_256_GCM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ the database does not bring back. On a contradiction nothing is signed and an al
 
 import asyncio
 import os
-from contextlib import suppress
+import time
 from pathlib import Path
 from typing import Final
 
@@ -55,15 +55,27 @@ class HeadKeeper:
 
     async def require_newest(self, store: Store) -> None:
         """Raises ConfigError when the database is older than the last head signed here, or is another log's (S91)."""
+        if not await self.is_newest(store):
+            raise ConfigError(OLDER)
+
+    async def is_newest(self, store: Store) -> bool:
+        """Whether the database holds as many leaves as the last head signed here covers."""
         last = await asyncio.to_thread(self.read_last)
 
-        def older(conn: Connection) -> bool:
+        def newest(conn: Connection) -> bool:
             found = self.last_known(conn, last)
-            return found is not None and found.size > log.size(conn)
+            return found is None or found.size <= log.size(conn)
 
-        with suppress(TrustError):  # a changed file says nothing of the database's age; it rings while the gateway runs
-            if await store.read(older):
-                raise ConfigError(OLDER)
+        try:
+            return await store.read(newest)
+        except TrustError:  # a changed file says nothing of the database's age; it rings while the gateway runs
+            return True
+        except ConfigError:
+            return False
+
+    def set_aside(self) -> None:
+        """Keep the last head under another name: a named person closed its log. Blocks."""
+        self._last.replace(self._last.with_name(f"{_LAST}.closed-{time.time_ns()}"))
 
     def last_known(self, conn: Connection, note: str | None) -> formats.Head | None:
         """The head in a note of ours; None without one, or when its log was closed by a named person.

@@ -89,8 +89,13 @@ def _again(conn: Connection, message_id: str) -> Row[Any]:
 
 
 async def sweep_files(env: Environment) -> int:
-    """Remove payload files that no row names and that nobody has touched for a day; returns how many."""
+    """Remove payload files that no row names and that nobody has touched for a day; returns how many.
+
+    None after a restore until a person closes the alarm: then they are what is left of messages that the copy lacks.
+    """
     folder = env.vault.folder
+    if await env.store.read(lambda conn: alarms.open_subjects(conn, AlarmCode.RESTORED)):
+        return 0
     before = time.time() - ORPHAN_FILE_AGE_S
     unnamed = await env.store.read(lambda conn: folder.unnamed(conn, before))
     for path in unnamed:

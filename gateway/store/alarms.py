@@ -44,6 +44,7 @@ class AlarmCode(StrEnum):
     LOG_CONTRADICTS = "log-contradicts"
     BALANCE_DIFFERS = "balance-differs"
     TIME_STAMP_MISSING = "time-stamp-missing"
+    RESTORED = "restored"
 
 
 _CLOSE: Final = (

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, tuple_
 
 from gateway.domain import merkle
 from gateway.store.database import insert_new
@@ -120,6 +120,19 @@ def first_entry(conn: Connection) -> bytes | None:
     query = select(journal.c.entry).join(leaf, leaf.c.journal_id == journal.c.id)
     entry = conn.execute(query.where(leaf.c.index == _present(conn).base)).scalar_one_or_none()
     return entry.encode() if entry is not None else None
+
+
+def broken_blocks(conn: Connection) -> int:
+    """How many kept blocks are not the root over what they stand for."""
+    place = (tree_node.c.level, tree_node.c.index.label("place"))
+    broken, query = 0, select(*place, tree_node.c.hash).order_by(*place).limit(_SPAN)
+    last = (0, 0)
+    while rows := conn.execute(query.where(tuple_(tree_node.c.level, tree_node.c.index) > tuple_(*last))).all():
+        broken += sum(
+            merkle.fold(_hashes(conn, row.level - 1, row.place * _SPAN, _SPAN)) != bytes(row.hash) for row in rows
+        )
+        last = (rows[-1].level, rows[-1].place)
+    return broken
 
 
 def leaves_of(conn: Connection, message_id: str, base: int) -> list[Row[Any]]:

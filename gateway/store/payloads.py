@@ -35,7 +35,7 @@ class StoredRecord:
 
 
 @contextmanager
-def _disk() -> Iterator[None]:
+def disk() -> Iterator[None]:
     """A disk that fails is a store that fails. Raises StoreFullError or StoreError; what was begun is given up."""
     try:
         yield
@@ -68,24 +68,24 @@ class RecordWriter:
             self._buffer += data
             if len(self._buffer) <= INLINE_PAYLOAD_BYTES_MAX:
                 return
-            with _disk():
+            with disk():
                 self._path, self._file = self._folder.create(self._tenant)
             data, self._buffer = bytes(self._buffer), bytearray()
-        with _disk():
+        with disk():
             self._file.write(data)
 
     def store(self) -> StoredRecord:
         """Make it durable and say where it is."""
         if self._file is None or self._path is None:
             return StoredRecord(self.size, bytes(self._buffer), None)
-        with _disk():
+        with disk():
             return StoredRecord(self.size, None, self._folder.publish(self._path, self._file))
 
     def spool(self) -> BinaryIO:
         """The bytes so far, to be read back at any place; not durable. For work in progress only."""
         if self._file is None or self._path is None:
             return BytesIO(bytes(self._buffer))
-        with _disk():
+        with disk():
             self._file.flush()
             return self._path.open("rb")
 

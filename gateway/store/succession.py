@@ -19,9 +19,10 @@ from gateway.store.tables import journal as journal_table
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Why a log begins. ``size`` and ``root``: the last head known of the log before it; ``code``: the reason, a word."""
+    """Why a log begins. ``after``, ``size``, ``root``: the last head known before it; ``code``: the reason, a word."""
 
     origin: str
+    after: str
     size: int
     root: bytes
     person: str
@@ -38,7 +39,7 @@ def begin_log(conn: Connection, beginning: Beginning) -> None:
     add_row(conn, closed_log, origin=old.origin, base=old.base, size=old.size, closed_at=beginning.at)
     base = log.next_base(old.base + old.size)
     root = base64.b64encode(beginning.root).decode()
-    refs: dict[str, str | int] = {"origin": old.origin, "size": beginning.size, "root": root}
+    refs: dict[str, str | int] = {"origin": beginning.after, "size": beginning.size, "root": root}
     entry = journal.Entry(journal.LOG_BEGUN, "*", beginning.at, beginning.person, code=beginning.code, refs=refs)
     row_id = journal.write(conn, entry)
     text = conn.execute(select(journal_table.c.entry).where(journal_table.c.id == row_id)).scalar_one()

@@ -45,9 +45,7 @@ tree_node = Table(
 head = Table(
     "head",
     metadata,
-    Column(
-        "base", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}
-    ),  # where its log begins
+    Column("base", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),  # of its log
     Column("size", BigInteger, primary_key=True, autoincrement=False, info={"kind": "evidence"}),
     evidence("tenant", String(7), server_default="*"),
     evidence("root", LargeBinary),

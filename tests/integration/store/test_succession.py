@@ -12,7 +12,7 @@ from gateway.store.succession import Beginning, begin_log
 from gateway.store.tables import head, leaf
 from tests.integration.store.test_log import fill, hashes
 
-BEGINNING = Beginning("test/2", 300, b"r" * 32, "kari", "disk-lost", 1_000_000)
+BEGINNING = Beginning("test/2", "test", 300, b"r" * 32, "kari", "disk-lost", 1_000_000)
 
 
 async def begin(store, beginning=BEGINNING):
@@ -79,7 +79,7 @@ async def test_heads_of_one_size_in_two_logs_are_two_heads(store):
 async def test_a_log_may_be_followed_again_and_again(store, times):
     for number in range(times):
         await fill(store, 10)
-        await begin(store, Beginning(f"test/{number}", 0, b"r" * 32, "kari", "drill", number))
+        await begin(store, Beginning(f"test/{number}", "before", 0, b"r" * 32, "kari", "drill", number))
     closed = await store.read(log.closed)
     assert [one.size for one in closed] == [10, *[11] * (times - 1)]
     assert await store.read(log.span) == log.Span(f"test/{times - 1}", times * 256**3, 1)

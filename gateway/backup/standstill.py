@@ -1,0 +1,124 @@
+"""After a restore, or on an old copy that a person goes on with: nothing leaves the house before a person lets it.
+
+What the copy owes to the world may have been done since it was made. Intake stays open; reports are opened and offered. What
+would call somebody is parked, and what may have left counts as begun, so that a partner is asked before it is sent again.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, case, select
+
+from gateway.crashpoints import Point
+from gateway.domain.lifecycle import Effect
+from gateway.errors import UnknownResourceError
+from gateway.pipeline.environment import Environment
+from gateway.store import alarms, journal, outbox, shredding
+from gateway.store.alarms import AlarmCode
+from gateway.store.database import add_row, change_rows, now_us
+from gateway.store.succession import Beginning, begin_log
+from gateway.store.tables import attempt, message, message_state, queue_item
+
+RESTORED: Final = "restored"
+FILES: Final = "payload-files"
+"""The alarm's subject that keeps unnamed payload files from being swept; a road's is ``road:`` and its name."""
+
+_INSIDE: Final = frozenset({Effect.OPEN.value})  # opens what came in; all others call somebody, or lead to it at once
+
+
+@dataclass(frozen=True, slots=True)
+class StoodStill:
+    """What was stopped: effects by road. ``files``: payload files of messages that were shredded again."""
+
+    parked: Counter[str]
+    files: Sequence[str]
+
+
+def stand_still(conn: Connection, beginning: Beginning, shredded: Sequence[str] = ()) -> StoodStill:
+    """Begin a new log, park what leaves the house, ring for each road. In one transaction with all of it.
+
+    ``shredded``: messages whose content was deleted after the copy was made; it is deleted again before anything reads it.
+    """
+    begin_log(conn, beginning)
+    at = beginning.at
+    files = [file for message_id in shredded for file in _shred_again(conn, message_id, at)]
+    parked: Counter[str] = Counter()
+    for row in conn.execute(_owed()).all():
+        _park(conn, row, at)
+        parked[row.road] += 1
+    for road in parked:
+        alarms.ring(conn, tenant="*", code=AlarmCode.RESTORED, subject=f"road:{road}", at=at)
+    alarms.ring(conn, tenant="*", code=AlarmCode.RESTORED, subject=FILES, at=at)
+    return StoodStill(parked, files)
+
+
+async def release_road(env: Environment, road: str, person: str, reason: str) -> int:
+    """Let a road's parked effects run again; returns how many. Raises UnknownResourceError when nothing is parked there."""
+
+    def work(conn: Connection) -> int:
+        rows = [row for row in conn.execute(_parked()).all() if row.road == road]
+        at, subject = env.now(), f"road:{road}"
+        closed = alarms.close(conn, tenant="*", code=AlarmCode.RESTORED, subject=subject, at=at, actor=person)
+        if not rows and not closed:
+            detail = "nothing of a restore stands still on this road"
+            raise UnknownResourceError(detail)
+        for row in rows:
+            change_rows(conn, queue_item, {"id": row.id}, parked=None, run_at=now_us(conn))
+            _tell(conn, row, journal.UNPARKED, person, at)
+        refs: dict[str, str | int] = {"road": road, "effects": len(rows)}
+        journal.write(conn, journal.Entry(journal.ROAD_RELEASED, "*", at, person, code=reason, refs=refs))
+        return len(rows)
+
+    return await env.store.write(work, Point.PERSON)
+
+
+def standing(conn: Connection) -> Counter[str]:
+    """How many effects stand still, by road."""
+    return Counter(row.road for row in conn.execute(_parked()))
+
+
+def _owed() -> Any:
+    """What leaves the house, and is not parked for another reason."""
+    return _items().where(queue_item.c.parked.is_(None), queue_item.c.effect.not_in(_INSIDE)).order_by(queue_item.c.id)
+
+
+def _parked() -> Any:
+    return _items().where(queue_item.c.parked == RESTORED).order_by(queue_item.c.id)
+
+
+def _items() -> Any:
+    """Each with the road that it is for: the partner's that is called, or the one that its message came by."""
+    road = case((queue_item.c.partner == outbox.GATEWAY, message.c.road), else_=queue_item.c.partner)
+    return select(queue_item, road.label("road")).join(message, message.c.id == queue_item.c.message_id)
+
+
+def _park(conn: Connection, row: Row[Any], at: int) -> None:
+    if row.effect == Effect.SEND.value:
+        _begun(conn, row, at)
+    outbox.park(conn, row.id, RESTORED)
+    _tell(conn, row, journal.PARKED, "gateway", at)
+
+
+def _begun(conn: Connection, row: Row[Any], at: int) -> None:
+    """An attempt that may have been made since the copy, with an end that nobody knows."""
+    number = row.attempt + 1
+    change_rows(conn, queue_item, {"id": row.id}, attempt=number)
+    of = {"tenant": row.tenant, "message_id": row.message_id, "effect": row.effect, "generation": row.generation}
+    add_row(conn, attempt, **of, number=number, phase=outbox.BEGUN, code=RESTORED, owner=RESTORED, at=at)
+
+
+def _tell(conn: Connection, row: Row[Any], event: str, actor: str, at: int) -> None:
+    journal.write(conn, journal.Entry(event, row.tenant, at, actor, message_id=row.message_id, code=RESTORED))
+
+
+def _shred_again(conn: Connection, message_id: str, at: int) -> Sequence[str]:
+    tenant = conn.execute(
+        select(message_state.c.tenant).where(message_state.c.message_id == message_id)
+    ).scalar_one_or_none()
+    if tenant is None:
+        return ()
+    files = shredding.shred(conn, message_id)
+    journal.write(conn, journal.Entry(journal.SHREDDED, tenant, at, "gateway", message_id, RESTORED))
+    return files

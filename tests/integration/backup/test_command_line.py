@@ -1,0 +1,98 @@
+"""Backup and restore as an operator types them: exit codes, what is said, and a disk that ends in the middle."""
+
+import json
+import resource
+from contextlib import contextmanager
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.errors import ConfigError, GatewayError
+from gateway.store import migrate
+from gateway.testing.pki import certificate_pem, receive_key
+from gateway.testing.site import make_site
+from tests.conftest import ROOT
+from tests.production_kit import change
+
+WHO = ("--person", "kari", "--reason", "disk-lost", "--no-ask")
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = make_site(
+        tmp_path / "site", defaults=ROOT / "config", issuer="https://issuer.test/", jwks_uri="http://127.0.0.1:9/jwks"
+    )
+    key = receive_key("Sikkerhetskopi")
+    key.write_pem(tmp_path / "backup.pem")
+    (made.folder / "backup-certificate.pem").write_bytes(certificate_pem(key.certificate))
+    change(made.configuration, "[evidence]", '[backup]\ncertificate = "backup-certificate.pem"\n[evidence]')
+    migrate.create_sqlite(made.folder / "var", origin="test")
+    return made
+
+
+def run(site, *arguments):
+    """As ``budstikke`` does it, in this process: exit code, output, and what went wrong by its code."""
+    done = CliRunner().invoke(app, [*map(str, arguments), "--config", str(site.configuration)])
+    error = done.exception if isinstance(done.exception, GatewayError) else None
+    assert error is not None or isinstance(done.exception, SystemExit | None), done.exception
+    code = {True: 2, False: 1}[isinstance(error, ConfigError)] if error is not None else done.exit_code
+    return code, done.stdout if error is None else f"{error.code}: {error}"
+
+
+def moved_away(site):
+    (site.folder / "var").rename(site.folder / "lost")
+
+
+def test_a_day_with_a_lost_disk(site, tmp_path):
+    out, key = tmp_path / "out", tmp_path / "backup.pem"
+    code, told = run(site, "backup", "--out", out, "--json")
+    assert (code, json.loads(told)["missing"]) == (0, [])
+    code, told = run(site, "restore", out, "--open-with", key, *WHO)
+    assert (code, "empty data_dir only" in told) == (2, True)
+    moved_away(site)
+    code, told = run(site, "restore", out, "--open-with", key, "--verify", *WHO, "--json")
+    assert code == 0, told
+    found = json.loads(told)
+    assert (found["verdict"], found["closed_log"], found["signed"]) == ("holds", "test", True)
+    assert found["log"].startswith("budstikke.test/")
+    assert run(site, "ask-roads") == (0, "nobody is to be asked\n")
+    for reason, why in (("compared", "not-found"), ("Mor ringte", "stands in the log for ever")):
+        code, told = run(site, "release-road", "loopback", "--person", "kari", "--reason", reason)
+        assert (code, why in told) == (1, True)
+    code, told = run(site, "log", "succession", "--out", tmp_path / "update")
+    assert (code, told) == (0, "nothing new to witness\n")
+
+
+@contextmanager
+def files_end_at(octets):
+    """This process may write no file above a size, as on a disk without room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_ends_in_the_middle_leaves_nothing_half(site, tmp_path):
+    out, key = tmp_path / "out", tmp_path / "backup.pem"
+    assert run(site, "backup", "--out", out)[0] == 0
+    with files_end_at(out.stat().st_size // 2):
+        code, told = run(site, "backup", "--out", tmp_path / "second")
+    assert (code, told.split(":")[0]) == (1, "store-unavailable")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("second")] == []
+    moved_away(site)
+    with files_end_at(out.stat().st_size // 2):
+        code, told = run(site, "restore", out, "--open-with", key, *WHO)
+    assert (code, told.split(":")[0]) == (1, "store-unavailable")
+    assert list((site.folder / "var").iterdir()) == []
+    assert run(site, "restore", out, "--open-with", key, *WHO)[0] == 0
+
+
+@pytest.mark.proves("S92")
+def test_a_certificate_whose_key_is_on_the_host_is_no_certificate_for_backups(site):
+    (site.folder / "backup-certificate.pem").write_bytes((site.folder / "keys" / "receive.pem").read_bytes())
+    for arguments in (("check-config",), ("backup", "--out", site.folder / "out")):
+        code, told = run(site, *arguments)
+        assert (code, "its private key is on this host" in told) == (2, True), told
