@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ async def take(place: Place, folder: Path) -> Snapshot:
     dump, url = folder / "dump", place.database
 
     def at_one_moment(conn: Connection) -> Snapshot:
-        """The copy sees what this transaction sees; so it stays open until the copy is made."""
+        """The copy sees what this transaction sees, so it stays open until the copy is made. Blocks the loop: of a command."""
         conn.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         found = _read(conn, dump, folder / "names")
         exported = conn.execute(text("SELECT pg_export_snapshot()")).scalar_one()
@@ -68,9 +69,12 @@ async def still_named(place: Place, wanted: list[str]) -> list[str]:
     found: list[str] = []
     async with opened(place) as store:
         for low in range(0, len(wanted), _PAGE):
-            query = select(payload.c.file).where(payload.c.file.in_(wanted[low : low + _PAGE]))
-            found += await store.read(lambda conn, query=query: list(conn.execute(query).scalars()))  # type: ignore[misc]  # bound now
+            found += await store.read(partial(_named_now, wanted[low : low + _PAGE]))
     return sorted(found)
+
+
+def _named_now(wanted: list[str], conn: Connection) -> list[str]:
+    return list(conn.execute(select(payload.c.file).where(payload.c.file.in_(wanted))).scalars())
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:

@@ -76,7 +76,7 @@ def closed(conn: Connection) -> list[Span]:
 
 
 def next_base(size: int) -> int:
-    """Where the next log begins when so many leaf numbers are given."""
+    """Where the next log begins when so many leaf numbers are given: beyond those that lost time may have given, too."""
     return (size // _ALIGNED + 1) * _ALIGNED
 
 

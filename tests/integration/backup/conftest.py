@@ -43,9 +43,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="session")
-def backup_key(tmp_path_factory: pytest.TempPathFactory) -> SoftwareKey:
-    file = receive_key("Sikkerhetskopi").write_pem(tmp_path_factory.mktemp("safe") / "backup.pem")
-    return read_key(KeyFile(file))
+def backup_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The private half, as it lies in a safe."""
+    return receive_key("Sikkerhetskopi").write_pem(tmp_path_factory.mktemp("safe") / "backup.pem")
+
+
+@pytest.fixture(scope="session")
+def backup_key(backup_file: Path) -> SoftwareKey:
+    return read_key(KeyFile(backup_file))
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +94,8 @@ class House:
 
     async def backup(self, name: str = "backup", **changes) -> tuple[Path, Made]:
         out = self.folder / name
-        values = {"recipient": self.recipient, "signer": self.env.heads.signer} | changes
-        return out, await make_backup(self.place, out, floor_bytes=0, **values)
+        values = {"recipient": self.recipient, "signer": self.env.heads.signer, "floor_bytes": 0} | changes
+        return out, await make_backup(self.place, out, **values)
 
     def wish(self, **changes) -> Wish:
         values = {"person": "kari", "reason": "disk-lost", "origin": "restored/1", "signer": self.env.heads.signer}

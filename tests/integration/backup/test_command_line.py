@@ -10,22 +10,17 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.errors import ConfigError, GatewayError
 from gateway.store import migrate
-from gateway.testing.pki import certificate_pem, receive_key
-from gateway.testing.site import make_site
-from tests.conftest import ROOT
-from tests.production_kit import change
+from gateway.testing.pki import certificate_pem
+from tests.production_kit import change, copied
 
 WHO = ("--person", "kari", "--reason", "disk-lost", "--no-ask")
 
 
 @pytest.fixture
-def site(tmp_path):
-    made = make_site(
-        tmp_path / "site", defaults=ROOT / "config", issuer="https://issuer.test/", jwks_uri="http://127.0.0.1:9/jwks"
-    )
-    key = receive_key("Sikkerhetskopi")
-    key.write_pem(tmp_path / "backup.pem")
-    (made.folder / "backup-certificate.pem").write_bytes(certificate_pem(key.certificate))
+def site(site, backup_key, tmp_path):
+    """One of the test's own, with a certificate for backups whose key is not in it."""
+    made = copied(site, tmp_path / "site")
+    (made.folder / "backup-certificate.pem").write_bytes(certificate_pem(backup_key.certificate))
     change(made.configuration, "[evidence]", '[backup]\ncertificate = "backup-certificate.pem"\n[evidence]')
     migrate.create_sqlite(made.folder / "var", origin="test")
     return made
@@ -44,8 +39,8 @@ def moved_away(site):
     (site.folder / "var").rename(site.folder / "lost")
 
 
-def test_a_day_with_a_lost_disk(site, tmp_path):
-    out, key = tmp_path / "out", tmp_path / "backup.pem"
+def test_a_day_with_a_lost_disk(site, backup_file, tmp_path):
+    out, key = tmp_path / "out", backup_file
     code, told = run(site, "backup", "--out", out, "--json")
     assert (code, json.loads(told)["missing"]) == (0, [])
     code, told = run(site, "restore", out, "--open-with", key, *WHO)
@@ -75,8 +70,8 @@ def files_end_at(octets):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_disk_that_ends_in_the_middle_leaves_nothing_half(site, tmp_path):
-    out, key = tmp_path / "out", tmp_path / "backup.pem"
+def test_a_disk_that_ends_in_the_middle_leaves_nothing_half(site, backup_file, tmp_path):
+    out, key = tmp_path / "out", backup_file
     assert run(site, "backup", "--out", out)[0] == 0
     with files_end_at(out.stat().st_size // 2):
         code, told = run(site, "backup", "--out", tmp_path / "second")

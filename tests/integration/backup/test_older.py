@@ -18,8 +18,9 @@ from tests.integration.backup.conftest import QUICK, House
 
 
 @pytest.fixture
-async def older(house: House):
+async def older(sqlite_house: House):
     """The place of a gateway whose database is a copy of before its last head: as a person would put it back by hand."""
+    house = sqlite_house
     await house.receive(1)
     await house.number()
     file, _ = await house.backup()
@@ -28,10 +29,9 @@ async def older(house: House):
     await put_back(house, restored)
     await house.receive(2, size=400_000)
     await house.number()
-    place = Place(house.folder / "older", restored.database)
+    place = Place(house.folder / "older")
     shutil.copytree(house.place.data_dir, place.data_dir, ignore=shutil.ignore_patterns("*.sqlite3*"))
-    if place.database is None:
-        shutil.copy(restored.data_dir / SQLITE_FILE, place.data_dir / SQLITE_FILE)
+    shutil.copy(restored.data_dir / SQLITE_FILE, place.data_dir / SQLITE_FILE)
     return place
 
 
@@ -55,19 +55,10 @@ async def put_back(house: House, restored: Place) -> None:
         await store.write(undo, Point.ADMIN)
 
 
-def settings(house: House, place: Place) -> dict[str, str]:
-    from tests.postgres import server
-
-    found = {"BUDSTIKKE__DATA_DIR": str(place.data_dir)}
-    if place.database is not None:
-        found["BUDSTIKKE__STORE__URL"] = server().address(place.database.database).render_as_string()
-        found["BUDSTIKKE__STORE__PASSWORD"] = f"file:{house.folder / 'database-password'}"
-    return found | QUICK
-
-
 @pytest.mark.proves("S91")
-async def test_an_older_database_does_not_start_before_a_person_decides_and_then_stands_still(house, older):
-    configuration = config.load(house.site.configuration, settings(house, older))
+async def test_an_older_database_does_not_start_before_a_person_decides_and_then_stands_still(sqlite_house, older):
+    house = sqlite_house
+    configuration = config.load(house.site.configuration, {"BUDSTIKKE__DATA_DIR": str(older.data_dir)} | QUICK)
     with pytest.raises(ConfigError, match="older than log-head"):
         async with running(configuration):
             pytest.fail("it started")

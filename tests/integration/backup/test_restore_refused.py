@@ -16,7 +16,7 @@ from gateway.crypto.cms import EnvelopeWriter
 from gateway.crypto.keys import SoftwareKey
 from gateway.crypto.profiles import BACKUP_ENVELOPE
 from gateway.errors import ConfigError, DecryptionError, GatewayError, SignatureError, StoreError, StructureError
-from gateway.store import migrate
+from gateway.store import journal, migrate
 from gateway.testing.pki import receive_key, write_evidence_key
 from tests.integration.backup.conftest import PASSPHRASE
 
@@ -72,14 +72,19 @@ async def test_another_key_and_no_key_open_nothing(sqlite_house, backup):
     await refused(sqlite_house, backup, ConfigError, "--open-with", opener=Opener())
 
 
-async def test_another_passphrase_opens_nothing_and_a_cut_shows(sqlite_house):
+async def test_a_passphrase_opens_its_backup_and_another_or_a_cut_opens_nothing(sqlite_house):
+    (message_id,) = await sqlite_house.receive(1)
     file, _ = await sqlite_house.backup(recipient=Recipient(passphrase=PASSPHRASE))
     await refused(sqlite_house, file, DecryptionError, opener=Opener(passphrase=PASSPHRASE + b"."))
     await refused(sqlite_house, file, ConfigError, "--passphrase", opener=sqlite_house.opener)
     whole = file.read_bytes()
-    for length in (40, len(whole) - 65_552):
-        file.write_bytes(whole[:length])
-        await refused(sqlite_house, file, (StructureError, DecryptionError), opener=Opener(passphrase=PASSPHRASE))
+    file.write_bytes(whole[:-65_552])  # a whole chunk of it
+    await refused(sqlite_house, file, DecryptionError, opener=Opener(passphrase=PASSPHRASE))
+    file.write_bytes(whole)
+    place = sqlite_house.empty()
+    assert (await sqlite_house.restore(file, place, Opener(passphrase=PASSPHRASE))).faults == []
+    async with sqlite_house.opened(place) as env:
+        assert await env.store.read(lambda conn: journal.of_message(conn, message_id))
 
 
 async def resealed(house, file, change):

@@ -86,13 +86,13 @@ async def test_what_would_leave_is_parked_and_rings_and_reports_still_come_in_an
         assert (told[-1]["event"], told[-1]["code"]) == ("effect-parked", "restored")
 
 
-async def test_a_road_that_counts_twice_is_asked_first_once_a_person_releases_it(house):
+async def test_a_road_that_counts_twice_is_asked_first_once_a_person_releases_it(sqlite_house):
     """The partner took it after the copy was made: sending it blindly would be the second time."""
-    sent = await cleared(house, later())
-    place, _ = await restored(house)
-    async with house.opened(place) as opened:
+    sent = await cleared(sqlite_house, later())
+    place, _ = await restored(sqlite_house)
+    async with sqlite_house.opened(place) as opened:
         partner = Scripted(states=[Taken("ref-1")])
-        env = await with_roads(opened, house.site.tenant, partner=partner)
+        env = await with_roads(opened, sqlite_house.site.tenant, partner=partner)
         assert await release_road(env, "partner", "kari", "asked-them") == 1
         await work_off(env)
         assert partner.sent == []
@@ -119,13 +119,12 @@ async def test_a_road_that_cannot_be_asked_leaves_it_to_a_person_and_one_that_co
 
 
 async def test_one_road_is_released_and_the_others_stand_still(sqlite_house):
-    house = sqlite_house
-    await cleared(house, later())
-    await house.receive(1)
-    await work_off_until_ready(house)
-    place, result = await restored(house)
+    await cleared(sqlite_house, later())
+    await sqlite_house.receive(1)
+    await work_off_until_ready(sqlite_house)
+    place, result = await restored(sqlite_house)
     assert set(result.parked) == {"fiks-produsent", "partner"}
-    async with house.opened(place) as env:
+    async with sqlite_house.opened(place) as env:
         assert await env.store.read(standing) == result.parked
         await release_road(env, "fiks-produsent", "kari", "looked-through")
         assert await env.store.read(standing) == {"partner": 1}
@@ -237,13 +236,13 @@ async def update(env, known, name=None):
 
 
 @pytest.mark.proves("S91")
-async def test_an_old_witness_follows_the_new_log_by_its_first_leaf_only(house, witness):
-    (message_id,) = await house.receive(1)
-    await house.number()
-    old_key = house.env.heads.signer.public
-    assert witness(await update(house.env, 0), old_key) == (0, "ok")
-    place, result = await restored(house)
-    async with house.opened(place) as env:
+async def test_an_old_witness_follows_the_new_log_by_its_first_leaf_only(sqlite_house, witness):
+    (message_id,) = await sqlite_house.receive(1)
+    await sqlite_house.number()
+    old_key = sqlite_house.env.heads.signer.public
+    assert witness(await update(sqlite_house.env, 0), old_key) == (0, "ok")
+    place, result = await restored(sqlite_house)
+    async with sqlite_house.opened(place) as env:
         key = env.heads.signer.public
         assert (key.name, key.public) != (old_key.name, old_key.public)
         await env.store.write(journal.number_pending, Point.NUMBER)
@@ -251,13 +250,13 @@ async def test_an_old_witness_follows_the_new_log_by_its_first_leaf_only(house, 
         assert witness(await update(env, 0), key)[0] == 1, "not as if it were a new witness"
         assert witness(await env.store.read(proofs.succession_for_witness), key, "--old-key", str(old_key)) == (0, "ok")
         known = await env.store.read(log.size)
-        await Intake(env).accept(Sender(house.site, env).delivery(2))
+        await Intake(env).accept(Sender(sqlite_house.site, env).delivery(2))
         await env.store.write(journal.number_pending, Point.NUMBER)
         await env.heads.publish(env.store, env.now())
         assert witness(await update(env, known), key) == (0, "ok")
         old = await prove(env, message_id, Wish("kari", log=result.manifest.origin))
         assert old.head.startswith(f"{old_key.name}\n")
-        proof = house.folder / "proof"
+        proof = sqlite_house.folder / "proof"
         proof.write_text(old.text(), encoding="utf-8")
         assert verify.main(["proof", str(proof), "--key", str(old_key)]) == 0
         with pytest.raises(UnknownResourceError):
@@ -286,14 +285,13 @@ async def test_what_the_witness_saw_after_the_backup_stands_in_the_new_log_s_fir
 
 
 async def test_the_old_origin_never_signs_again_and_its_heads_stay(sqlite_house):
-    house = sqlite_house
-    await house.receive(1)
-    await house.number()
-    place, result = await restored(house)
-    async with house.opened(place) as env:
+    await sqlite_house.receive(1)
+    await sqlite_house.number()
+    place, result = await restored(sqlite_house)
+    async with sqlite_house.opened(place) as env:
         assert env.heads.signer.public.name == "restored/1"
         before = await env.store.read(lambda conn: log.newest_head(conn, base=0))
-        old = house.env.heads
+        old = sqlite_house.env.heads
         old._last = env.heads._last
         await old.publish(env.store, env.now())
         assert await env.store.read(lambda conn: log.newest_head(conn, base=0)) == before
