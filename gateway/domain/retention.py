@@ -49,7 +49,7 @@ def may_shred(age: Age, policy: RetentionPolicy, now: int) -> bool:
     """Whether the content may go. Never before the end, and a concern report never before its confirmation."""
     concern = age.lane is Lane.CONCERN
     days = max(policy.days, CONCERN_DAYS_MIN) if concern else policy.days
-    if age.state not in FINAL or days < 1:
+    if age.state not in FINAL or policy.days < 1:
         return False
     since = age.ended_at
     if concern or policy.confirmed:

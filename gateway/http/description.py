@@ -12,7 +12,7 @@ from gateway.http.server import HttpRoute
 def description_route(base: str) -> HttpRoute:
     """``GET <base>/openapi.json``: public and cacheable; it holds nothing of ours but the interface."""
     text = resources.files("gateway.http").joinpath("openapi/case_system.yaml").read_text(encoding="utf-8")
-    document = orjson.dumps(yaml.load(text, Loader=yaml.CSafeLoader))
+    document = orjson.dumps(yaml.CSafeLoader(text).get_single_data())
 
     async def describe(_: web.Request) -> web.StreamResponse:
         return web.Response(body=document, content_type="application/json")

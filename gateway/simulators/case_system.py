@@ -28,6 +28,8 @@ REJECTED: Final = "rejected"
 MISMATCH: Final = "mismatch"  # the gateway found our digests wrong
 LATE: Final = "late"  # somebody decided the message meanwhile
 _NAME: Final = re.compile(r"[A-Za-z0-9ÆØÅæøå_-][A-Za-z0-9ÆØÅæøå ._-]{0,150}")
+_TRIES_MAX: Final = 30
+_WAIT_S_MAX: Final = 60.0
 _OK, _NO_CONTENT, _UNAUTHORISED, _CONFLICT, _TOO_MANY, _SERVER_ERROR = 200, 204, 401, 409, 429, 500
 
 
@@ -242,24 +244,40 @@ class CaseSystem:
 
     @asynccontextmanager
     async def _exchange(self, method: str, path: str, body: object = None) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Authorization": f"Bearer {await self._token()}"}
+        """One request. Told to wait, it waits and asks the same again: to begin anew would only ask for more."""
         timeout = aiohttp.ClientTimeout(total=self._settings.time_out_s)
         url = self._settings.base_url + path
         try:
-            async with self._session.request(method, url, json=body, headers=headers, timeout=timeout) as response:
-                self._judge(response.status)
-                yield response
+            for _ in range(_TRIES_MAX):
+                headers = {"Authorization": f"Bearer {await self._token()}"}
+                async with self._session.request(method, url, json=body, headers=headers, timeout=timeout) as response:
+                    wait_s = _told_to_wait_s(response)
+                    if wait_s is None:
+                        self._judge(response.status)
+                        yield response
+                        return
+                await asyncio.sleep(wait_s)
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             message = "the gateway is not reached, or its answer is none"
             raise PartnerUnavailableError(message) from fault
+        message = "the gateway told us to wait again and again"
+        raise PartnerUnavailableError(message)
 
     def _judge(self, status: int) -> None:
         """Raise for what a later try may mend, and for what only a person can."""
         if status == _UNAUTHORISED:
             self._forget()  # the token can have run out on the way
-        if status in {_UNAUTHORISED, _TOO_MANY} or status >= _SERVER_ERROR:
+        if status == _UNAUTHORISED or status >= _SERVER_ERROR:
             message = f"the gateway answers {status}"
             raise PartnerUnavailableError(message)
         if status not in {_OK, _NO_CONTENT, _CONFLICT}:
             message = f"the gateway refuses: {status}"
             raise PartnerRefusedError(message)
+
+
+def _told_to_wait_s(response: aiohttp.ClientResponse) -> float | None:
+    """What a 429 says in ``Retry-After``, in seconds and within reason; None for every other answer."""
+    if response.status != _TOO_MANY:
+        return None
+    said = response.headers.get("Retry-After", "")
+    return min(float(said), _WAIT_S_MAX) if said.isascii() and said.isdigit() else 1.0

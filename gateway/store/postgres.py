@@ -159,6 +159,10 @@ class TenantsStore:
         """See ``Store.for_tenants``."""
         return TenantsStore(self._whole, self._tenants.intersection(tenants))
 
+    async def clean(self) -> None:
+        """See ``Store.clean``."""
+        await self._whole.clean()
+
     async def close(self) -> None:
         """See ``Store.close``."""
         await self._whole.close()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -177,7 +178,7 @@ def test_the_kernel_says_whether_its_clock_is_set():
 
 
 def test_every_code_has_a_remedy_and_stands_in_the_runbook():
-    runbook = (config.Path(__file__).parents[2] / "docs/operations/host-unsafe.md").read_text("utf-8")
+    runbook = (Path(__file__).parents[2] / "docs/operations/host-unsafe.md").read_text("utf-8")
     found = [Finding(code, "x") for code in HostCode]
     assert all(one.remedy for one in found)
     assert [one.code for one in found if one.serious and f"`{one.code.value}`" not in runbook] == []

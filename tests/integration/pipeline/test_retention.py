@@ -149,6 +149,6 @@ async def test_the_octets_of_a_shredded_key_are_in_no_file_of_the_database(env, 
     def found():
         return [file.name for file in folder.iterdir() if file.is_file() and wrapped in file.read_bytes()]
 
-    assert found(), "control: until it is shredded it is there"
+    assert found()  # the control: until it is shredded it is there
     await retention.purge(after(env, 41))
     assert found() == []

@@ -186,6 +186,25 @@ async def test_a_gateway_that_fails_anywhere_is_asked_again_until_all_is_home_on
     assert sorted(row["id"] for row in rows(system, "stored")) == [ONE, TWO]
 
 
+async def test_told_to_wait_it_asks_the_same_again_and_begins_nothing_anew(make, api, monkeypatch) -> None:
+    """Else a rate limit starves it: every attempt spends what the next one needs."""
+    waited = []
+
+    async def wait(seconds):
+        waited.append(seconds)
+
+    monkeypatch.setattr("gateway.simulators.case_system.asyncio.sleep", wait)
+    api.moods["document"] = [429] * 7
+    system = make()
+
+    await system.work_once()
+
+    assert confirmed(api) == {ONE, TWO}
+    calls = [kind for kind, _, _ in api.calls]
+    assert (calls.count("claim"), calls.count("head"), calls.count("confirm")) == (1, 2, 2)
+    assert len(waited) == 7
+
+
 async def test_a_document_that_comes_short_is_never_stored(make, api) -> None:
     api.moods["document"] = ["short"]
     system = make()
