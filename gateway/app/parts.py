@@ -14,7 +14,7 @@ from gateway.app.keys import KeyOpener
 from gateway.catalogue import Catalogue
 from gateway.config import Configuration
 from gateway.crypto.certificates import TrustPolicy
-from gateway.crypto.notes import NoteSigner
+from gateway.crypto.notes import NoteKey, NoteSigner
 from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
 from gateway.crypto.trust import Certificate, read_roots
 from gateway.domain.deadlines import ClockRule
@@ -133,7 +133,8 @@ def heads_of(configuration: Configuration, origin: str) -> HeadKeeper | None:
         return None
     signer = NoteSigner.from_file(origin, config.secret_path(configuration.folder, settings.key))
     shown = config.resolve(configuration.folder, settings.published_dir) if settings.published_dir else None
-    return HeadKeeper(signer, data_dir(configuration), shown)
+    earlier = [NoteKey.parse(text) for text in settings.earlier_keys]
+    return HeadKeeper(signer, data_dir(configuration), shown, earlier)
 
 
 def retention_of(configuration: Configuration, types: Catalogue) -> tuple[tuple[str, RetentionPolicy], ...]:

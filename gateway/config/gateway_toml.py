@@ -144,6 +144,7 @@ class Evidence(Section):
 
     origin: str | None = None
     key: SecretReference | None = None
+    earlier_keys: tuple[str, ...] = ()
     published_dir: Path | None = None
     time_stamp: TimeStamp | None = None
 

@@ -8,6 +8,7 @@ the database does not bring back. On a contradiction nothing is signed and an al
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,10 +32,16 @@ OLDER: Final = (
 
 
 class HeadKeeper:
-    """Signs for one log. ``folder`` keeps the last head beside the database, ``published`` shows it to witnesses."""
+    """Signs for one log. ``folder`` keeps the last head beside the database, ``published`` shows it to witnesses.
 
-    def __init__(self, signer: notes.NoteSigner, folder: Path, published: Path | None) -> None:
+    ``earlier`` are public keys that signed before this one: what they signed still holds.
+    """
+
+    def __init__(
+        self, signer: notes.NoteSigner, folder: Path, published: Path | None, earlier: Sequence[notes.NoteKey] = ()
+    ) -> None:
         self.signer = signer
+        self._earlier = tuple(earlier)
         self._last = folder / _LAST
         self._published = published / _PUBLISHED if published is not None else None
 
@@ -88,14 +95,14 @@ class HeadKeeper:
         ours = name == log.origin(conn)
         if not ours and any(one.origin == name for one in log.closed(conn)):
             return None
-        text, _ = notes.verified(note, [self._key_of(name)])
+        text, _ = notes.verified(note, self._keys_of(name))
         if not ours:
             raise ConfigError(OLDER)
         return formats.read_head(text)
 
-    def _key_of(self, name: str) -> notes.NoteKey:
+    def _keys_of(self, name: str) -> list[notes.NoteKey]:
         try:
-            return self.signer.under(name).public
+            return [self.signer.under(name).public, *(key for key in self._earlier if key.name == name)]
         except ConfigError as error:
             message = "the note names no log"
             raise StructureError(message) from error

@@ -1,12 +1,18 @@
 """The evidence log of a real gateway, read by the small verifier: heads, proofs, witnesses, and what contradicts them."""
 
+from dataclasses import replace
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from gateway.crashpoints import Point
+from gateway.crypto import notes
+from gateway.crypto.notes import NoteSigner
 from gateway.errors import DecryptionError, MalformedRequestError, PartnerUnavailableError, UnknownResourceError
 from gateway.evidence import verify
 from gateway.pipeline import proofs
+from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.proofs import Wish, prove
 from gateway.pipeline.stamps import stamp_newest
 from gateway.store import alarms, journal, log, messages, payloads
@@ -183,3 +189,25 @@ async def test_a_head_without_time_stamp_rings_and_holds_nothing_up_and_the_next
     assert asked[-1] == found.head.encode()
     await stamp_newest(env, there)
     assert len(asked) == 2, "a head is stamped once"
+
+
+async def test_a_new_key_signs_on_from_where_the_earlier_one_stopped_and_old_proofs_hold_under_the_old(
+    env, report, check, intake, sender
+):
+    old_key, old_proof = env.heads.signer.public, await prove(env, report, Wish("kari"))
+    new = NoteSigner(old_key.name, Ed25519PrivateKey.generate())
+    folder = env.vault.folder.root.parent
+
+    stranger = replace(env, heads=HeadKeeper(new, folder, None))
+    await intake.accept(sender.delivery(2))
+    await number(stranger)
+    assert alarms.AlarmCode.LOG_CONTRADICTS in await open_codes(env), "a key that nobody announced signs nothing"
+
+    renewed = replace(env, heads=HeadKeeper(new, folder, None, [old_key]))
+    await number(renewed)
+    newest = await env.store.read(log.newest_head)
+    assert notes.verified(newest.note, [new.public])[1] == (new.public,)
+    assert check(old_proof)[0] == 0
+    found = await prove(renewed, report, Wish("kari"))
+    assert check(found, "--key", str(new.public))[0] == 0
+    assert check(found)[0] == 1
