@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 refused (the reason is printed), 2 the configuration or th
 """
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -25,17 +26,23 @@ app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:
-    """Run the command line; our own errors become one line each, never a traceback."""
+    """Run the command line of this process."""
     harden()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; gives its exit code. Our own errors become one line each, never a traceback."""
     try:
-        app()
+        app(args=list(arguments), prog_name="budstikke")
+    except SystemExit as end:
+        return int(end.code or 0)
     except ConfigError as error:
         for fault in error.faults:
             print(f"configuration: {fault}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except RequestError as error:
         print(f"{error.instance_code}: {error.detail}", file=sys.stderr)
-        sys.exit(1)
     except GatewayError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
-        sys.exit(1)
+    return 1
