@@ -49,6 +49,7 @@ from gateway.store.database import Store
 from gateway.store.opening import embedded, engine_lock, opened_store
 from gateway.store.payloads import PayloadFolder
 from gateway.store.postgres import PostgresStore
+from gateway.store.shared_folder import prove_shared
 
 
 @asynccontextmanager
@@ -106,6 +107,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         env = await stack.enter_async_context(environment(configuration))
         if env.heads is not None:
             await env.heads.require_newest(env.store)
+        await prove_shared(env.store, env.vault.folder)
         incarnation = await incarnate(env.store)
         session = await stack.enter_async_context(http_session())
         adapters = await open_adapters(stack, configuration, env, session)

@@ -25,7 +25,7 @@ from gateway.errors import ConfigError, StoreFullError
 from gateway.limits import BACKUP_BYTES_MAX
 from gateway.store.messages import micros
 from gateway.store.migrate import SQLITE_FILE
-from gateway.store.payloads import disk
+from gateway.store.payloads import disk, sync_folder
 
 _FILE_MODE: Final = 0o600
 _BUFFER: Final = 1 << 20
@@ -112,15 +112,6 @@ def _written(out: Path) -> Iterator[BinaryIO]:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _pack(

@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from gateway.backup import checks, postgres_tools
 from gateway.backup.archive import DATABASE
 from gateway.backup.last_head import last_head
-from gateway.backup.make import sync_folder
 from gateway.backup.manifest import Manifest
 from gateway.backup.place import PAYLOADS, Place, opened, restoring
 from gateway.backup.seal import Opener
@@ -29,9 +28,9 @@ from gateway.domain.deadlines import OSLO
 from gateway.errors import ConfigError
 from gateway.store import log, migrate
 from gateway.store.messages import micros
-from gateway.store.payloads import disk
+from gateway.store.payloads import disk, sync_folder
 from gateway.store.succession import Beginning
-from gateway.store.tables import journal, message
+from gateway.store.tables import journal, log_state, message
 
 _FOLDER_MODE = 0o700
 
@@ -141,6 +140,7 @@ async def _settle(filled: Place, manifest: Manifest, wish: Wish, at: int) -> tup
         last = last_head(conn, wish.witness, wish.signer)
         faults += ["the witness's head contradicts the log in the backup"] if last.contradicts else []
         beginning = Beginning(wish.origin, last.origin, last.head.size, last.head.root, wish.person, wish.reason, at)
+        conn.execute(log_state.update().values(payload_mark=None))  # the payloads lie in another folder now
         return stand_still(conn, beginning, wish.shredded), faults
 
     async with opened(filled) as store:

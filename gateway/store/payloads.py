@@ -115,8 +115,8 @@ class PayloadFolder:
         folder = self.root / tenant / name[:2]
         if not folder.is_dir():
             folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            _sync_folder(folder.parent)
-            _sync_folder(self.root)
+            sync_folder(folder.parent)
+            sync_folder(self.root)
         path = folder / f"{name}.tmp"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
         return path, os.fdopen(descriptor, "wb")
@@ -128,7 +128,7 @@ class PayloadFolder:
         file.close()
         final = path.with_suffix("")
         path.rename(final)
-        _sync_folder(final.parent)
+        sync_folder(final.parent)
         return str(final.relative_to(self.root))
 
     def open(self, name: str) -> BinaryIO:
@@ -145,7 +145,8 @@ class PayloadFolder:
         ]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which names a folder holds. Blocks."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

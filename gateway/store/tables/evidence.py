@@ -73,6 +73,7 @@ log_state = Table(
     operational("size", BigInteger),  # the next leaf's number: leaves of all logs are numbered through, for the feeds
     operational("shifted_at", BigInteger),  # when a jump of the clock was last made good, by the new clock
     operational("shifted_by", BigInteger),  # and by how much
+    operational("payload_mark", String(36), null=True),  # of the folder that the payloads lie in
 )
 
 closed_log = Table(

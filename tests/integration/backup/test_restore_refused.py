@@ -239,6 +239,7 @@ async def test_an_older_schema_is_brought_to_this_program_s(sqlite_house, backup
         with closing(sqlite3.connect(path)) as conn:
             for table in ("tree_node", "head", "time_stamp"):
                 conn.execute(f"DROP TABLE {table}")
+            conn.execute("ALTER TABLE log_state DROP COLUMN payload_mark")
             conn.execute("UPDATE alembic_version SET version_num = '0001'")
             conn.commit()
             conn.execute("PRAGMA journal_mode = DELETE")

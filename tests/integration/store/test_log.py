@@ -91,6 +91,7 @@ async def test_leaves_numbered_by_the_first_schema_get_their_tree_when_it_is_upg
     def back(conn):
         for table in ("tree_node", "head", "time_stamp"):
             conn.execute(text(f"DROP TABLE {table}"))
+        conn.execute(text("ALTER TABLE log_state DROP COLUMN payload_mark"))
         conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         migrate.upgrade(conn)
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from gateway.domain import merkle
-from gateway.store.migrations.columns import big, integer, long_text, octets, tenant
+from gateway.store.migrations.columns import big, integer, long_text, octets, tenant, text
 
 revision = "0002"
 down_revision = "0001"
@@ -35,6 +35,7 @@ def upgrade() -> None:
             big("at"),
             sa.PrimaryKeyConstraint("base", "size"),
         )
+    op.add_column("log_state", text("payload_mark", 36, null=True))
     _grow()
 
 
