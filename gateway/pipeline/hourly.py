@@ -5,26 +5,17 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.domain.deadlines import OSLO
-from gateway.errors import StoreError
 from gateway.pipeline import balance, retention
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.rounds import every
 
 EVERY_S: Final = 3600.0
 _DAYS_JUDGED: Final = 2  # today and yesterday: an edit of either rings within the hour
 
 
 async def run_hourly(env: Environment, stop: asyncio.Event) -> None:
-    """Do it at start and once an hour until told to stop. A store that cannot be used now is used at the next hour."""
-    while not stop.is_set():
-        try:
-            await once(env)
-        except StoreError as error:
-            env.log.warning("store.unavailable", code=error.code)
-        try:
-            async with asyncio.timeout(EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+    """Do it at start and once an hour until told to stop."""
+    await every(EVERY_S, stop, env.log, lambda: once(env))
 
 
 async def once(env: Environment) -> None:

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, select
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import FINAL, REST_LIMITS, Event, State
-from gateway.errors import StoreError
 from gateway.observability import metrics
 from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.case_events import reread_clocks
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.rounds import every
 from gateway.pipeline.steady import running_s
 from gateway.pipeline.worker import Incarnation, give_up, poisonous
 from gateway.store import alarms, incarnations, journal, outbox, unit_of_work
@@ -41,17 +41,13 @@ class Memory:
 async def run_sweeper(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
     """Sweep until told to stop. A store that cannot be used now is swept later."""
     memory: Memory | None = None
-    while not stop.is_set():
-        try:
-            memory = memory or await remember(env)
-            await sweep(env, incarnation, memory)
-        except StoreError as error:
-            env.log.warning("store.unavailable", code=error.code)
-        try:
-            async with asyncio.timeout(env.settings.engine.sweep_s):
-                await stop.wait()
-        except TimeoutError:
-            continue
+
+    async def sweep_once() -> None:
+        nonlocal memory
+        memory = memory or await remember(env)
+        await sweep(env, incarnation, memory)
+
+    await every(env.settings.engine.sweep_s, stop, env.log, sweep_once)
 
 
 async def remember(env: Environment) -> Memory:

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Row, select
 
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import FINAL
-from gateway.errors import StoreError
 from gateway.limits import ORPHAN_FILE_AGE_S
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.rounds import every
 from gateway.store import alarms, consistency, journal, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
@@ -29,18 +29,14 @@ _BATCH: Final = 100
 async def run_upkeep(env: Environment, stop: asyncio.Event) -> None:
     """Look through all unfinished messages, a batch a minute, until told to stop."""
     after = ""
-    while not stop.is_set():
-        try:
-            after = await mend_batch(env, after)
-            if not after:
-                await sweep_files(env)
-        except StoreError as error:
-            env.log.warning("store.unavailable", code=error.code)
-        try:
-            async with asyncio.timeout(EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+
+    async def batch() -> None:
+        nonlocal after
+        after = await mend_batch(env, after)
+        if not after:
+            await sweep_files(env)
+
+    await every(EVERY_S, stop, env.log, batch)
 
 
 async def mend_batch(env: Environment, after: str = "", *, resting_us: int = _RESTING_US) -> str:
