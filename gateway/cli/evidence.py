@@ -86,10 +86,18 @@ def proof(
     if found is None:
         show({"verdict": "not yet"}, as_json=as_json, line="not yet: no signed head covers it; try in a few seconds")
         return
-    out.touch(mode=_PRIVATE)
-    out.write_text(found.text(), encoding="utf-8")
+    _write_private(out, found.text())
     verdict = {"verdict": "written", "file": str(out), "entries": len(found.entries)}
     show(verdict, as_json=as_json, line=f"{len(found.entries)} entries proven in {out}")
+
+
+def _write_private(out: Path, text: str) -> None:
+    """In place of whatever stood there: a file that others may read would tell them the salt."""
+    beside = out.with_name(out.name + ".new")
+    beside.unlink(missing_ok=True)
+    beside.touch(mode=_PRIVATE, exist_ok=False)
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(out)
 
 
 @app.command("update")

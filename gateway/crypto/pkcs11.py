@@ -7,6 +7,7 @@ is a secret of this process, and its time a surface.
 
 import hashlib
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -44,7 +45,7 @@ PROBED_TRANSPORT: Final = OAEP_SHA256
 _PROBE: Final = b"budstikke asks whether this key works"
 
 
-class TokenKey:
+class TokenKey(ABC):
     """What every key in a token has: its token, and how it is found and proved there."""
 
     def __init__(self, reference: KeyReference, token: Token, kind: ObjectClass) -> None:
@@ -52,8 +53,9 @@ class TokenKey:
         self.wanted = WantedKey(reference.object, kind, self._works)
         self._name = str(reference)
 
+    @abstractmethod
     def _works(self, key: Any) -> bool:
-        raise NotImplementedError
+        """Whether the key in the token does its work: tried once at start."""
 
     @override
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from gateway.evidence import formats
 from gateway.store import alarms, log
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import Store
+from gateway.store.payloads import disk
 
 _LAST: Final = "log-head"
 _PUBLISHED: Final = "head"
@@ -109,7 +110,8 @@ class HeadKeeper:
 
     def read_last(self) -> str | None:
         """The note of the last head that was signed on this host. Blocks."""
-        return self._last.read_text(encoding="utf-8") if self._last.exists() else None
+        with disk():
+            return self._last.read_text(encoding="utf-8") if self._last.exists() else None
 
     def _grown(self, conn: Connection, note: str | None) -> tuple[int, int, bytes] | None:
         """The log's base, size and root at one moment; None when it did not grow.
@@ -135,14 +137,20 @@ class HeadKeeper:
         return span.base, span.size, tree(0, span.size)
 
     def _write(self, note: str) -> None:
+        """Raises StoreError: what cannot be published now is published with the next head."""
         for file in (self._last, self._published):
             if file is not None:
-                beside = file.with_name(file.name + ".new")
-                with beside.open("w", encoding="utf-8") as out:
-                    out.write(note)
-                    out.flush()
-                    os.fsync(out.fileno())
-                beside.replace(file)
+                with disk():
+                    _replace(file, note)
+
+
+def _replace(file: Path, text: str) -> None:
+    beside = file.with_name(file.name + ".new")
+    with beside.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(file)
 
 
 def _ring(conn: Connection, at: int) -> None:

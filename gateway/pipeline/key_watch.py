@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from gateway.crashpoints import Point
 from gateway.errors import KeyUnavailableError, StoreError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.rounds import beside
 from gateway.store import alarms
 from gateway.store.alarms import AlarmCode
 from gateway.store.waking import wake
@@ -27,12 +28,8 @@ MissingKeys = Callable[[], Sequence[str]]
 @asynccontextmanager
 async def watching_keys(env: Environment, missing: MissingKeys) -> AsyncIterator[None]:
     """Watch until the context ends."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(_run(env, missing))
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with beside(_run(env, missing)):
+        yield
 
 
 async def _run(env: Environment, missing: MissingKeys) -> None:

@@ -1,7 +1,8 @@
 """What is done again and again beside the messages: a round, a pause, until told to stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -22,3 +23,14 @@ async def every(
                 await stop.wait()
         except TimeoutError:
             continue
+
+
+@asynccontextmanager
+async def beside(endless: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run something endless until the context ends. What it raises ends the context, too."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(endless)
+        try:
+            yield
+        finally:
+            task.cancel()

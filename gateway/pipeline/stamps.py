@@ -1,6 +1,5 @@
 """The newest head gets a time stamp of an outside authority, where one is configured. Nothing ever waits for it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, Row
 from gateway.crashpoints import Point
 from gateway.errors import PartnerError, StoreError, TrustError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.rounds import beside
 from gateway.store import alarms, log
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import insert_new
@@ -28,12 +28,8 @@ async def stamping(env: Environment, stamp: Stamp | None) -> AsyncIterator[None]
     if stamp is None:
         yield
         return
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(_run(env, stamp))
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with beside(_run(env, stamp)):
+        yield
 
 
 async def _run(env: Environment, stamp: Stamp) -> None:

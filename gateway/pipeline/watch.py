@@ -16,6 +16,7 @@ from gateway.crashpoints import Point
 from gateway.errors import ConfigError, StoreError
 from gateway.pipeline import quotas
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.rounds import beside
 from gateway.store import alarms
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import Work
@@ -37,12 +38,8 @@ Expiries = Callable[[], Mapping[str, datetime]]
 @asynccontextmanager
 async def watching(env: Environment, expiries: Expiries) -> AsyncIterator[None]:
     """Watch until the context ends."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(_run(env, expiries))
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with beside(_run(env, expiries)):
+        yield
 
 
 async def _run(env: Environment, expiries: Expiries) -> None:

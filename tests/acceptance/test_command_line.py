@@ -18,10 +18,12 @@ import pytest
 from gateway import cli, config
 from gateway.app import environment
 from gateway.app.parts import data_dir
+from gateway.crashpoints import Point
+from gateway.domain.deadlines import OSLO
 from gateway.pipeline import confirm, hand_over
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.hand_over import CaseSystemClient
-from gateway.store import alarms, migrate
+from gateway.store import alarms, journal, migrate
 from gateway.testing.pki import Make
 from gateway.testing.site import ORGANISATION, make_site
 from tests.conftest import ROOT
@@ -134,6 +136,37 @@ async def test_clients_and_alarms(site):
     assert shown(site, "alarms", "close", str(alarm["id"]), *KARI)["state"] == "closed"
     assert "not-found" in says(site, "alarms", "close", str(alarm["id"]), *KARI, code=1)
     assert "not-found" in says(site, "alarms", "seen", "999999", *KARI, code=1)
+
+
+async def test_evidence_by_command_and_what_it_refuses(site, tmp_path):
+    (report,) = await with_reports(site, None)
+    proof, update = tmp_path / "proof.json", tmp_path / "update"
+    assert "not yet" in says(site, "log", "proof", report, *KARI, "--out", str(proof))
+    assert not proof.exists()
+    async with environment(config.load(site.configuration)) as env:
+        await env.store.write(journal.number_pending, Point.NUMBER)
+        await env.heads.publish(env.store, env.now())
+
+    proof.touch(0o644)
+    assert shown(site, "log", "proof", report, *KARI, "--with-salt", "--out", str(proof))["verdict"] == "written"
+    assert proof.stat().st_mode & 0o777 == 0o600, "it holds the salt, so nobody else may read it"
+    key = shown(site, "log", "key")["key"]
+    assert shown(site, "log", "head")["head"].startswith(key.partition("+")[0] + "\n")
+    assert cli.run(["verify", "proof", str(proof), "--key", key]) == 0
+    says(site, "log", "update", "0", "--out", str(update))
+    assert cli.run(["verify", "witness", str(tmp_path / "state"), str(update), "--key", key]) == 0
+    assert "newer head" in says(site, "log", "update", "999", "--out", str(update), code=1)
+    assert "not-found" in says(site, "log", "proof", UNKNOWN, *KARI, "--out", str(proof), code=1)
+    proof.write_text(proof.read_text().replace("index 0", "index 1"))
+    assert cli.run(["verify", "proof", str(proof), "--key", key]) == 1
+
+    today = f"{datetime.now(OSLO):%Y-%m-%d}"
+    assert shown(site, "daily-certificate", "--day", today)["lines"][0]["received"] == 1
+    assert shown(site, "keys", "rewrap", *KARI) == {"rewrapped": 0}
+    shred = ("shred", report, *KARI, "--decision", "2026/1")
+    assert "two different people" in says(site, *shred, "--second", "kari", code=1)
+    assert "must be kept" in says(site, *shred, "--second", "ola", code=1)
+    assert "archive's number" in says(site, "shred", report, *KARI, "--second", "ola", "--decision", "hun ba", code=1)
 
 
 @pytest.mark.timeout(400)

@@ -9,7 +9,13 @@ from sqlalchemy import select
 from gateway.crashpoints import Point
 from gateway.crypto import notes
 from gateway.crypto.notes import NoteSigner
-from gateway.errors import DecryptionError, MalformedRequestError, PartnerUnavailableError, UnknownResourceError
+from gateway.errors import (
+    DecryptionError,
+    MalformedRequestError,
+    PartnerUnavailableError,
+    StoreError,
+    UnknownResourceError,
+)
 from gateway.evidence import verify
 from gateway.pipeline import proofs
 from gateway.pipeline.heads import HeadKeeper
@@ -211,3 +217,18 @@ async def test_a_new_key_signs_on_from_where_the_earlier_one_stopped_and_old_pro
     found = await prove(renewed, report, Wish("kari"))
     assert check(found, "--key", str(new.public))[0] == 0
     assert check(found)[0] == 1
+
+
+async def test_a_place_to_publish_that_is_away_is_a_store_that_fails_and_the_head_is_kept_all_the_same(
+    env, report, tmp_path
+):
+    env.heads._published = tmp_path / "not mounted" / "head"
+    await prove(env, report, Wish("kari"))
+    before = (await env.store.read(log.newest_head)).size
+    with pytest.raises(StoreError):  # the sweeper's rounds go on after one, and after nothing else
+        await number(env)
+    assert (await env.store.read(log.newest_head)).size > before
+    (tmp_path / "not mounted").mkdir()
+    await prove(env, report, Wish("kari"))
+    await number(env)
+    assert (tmp_path / "not mounted/head").read_text(encoding="utf-8") == (await env.store.read(log.newest_head)).note
