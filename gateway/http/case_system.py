@@ -124,9 +124,7 @@ class CaseSystemApi:
         wire.Query(request)
         self._caps.octets.take(client.id)
         found = await hand_over.fetch(self._env, client, _id(request), request.match_info["name"])
-        answer = await serve(request, found)
-        self._caps.octets.spend(client.id, answer.content_length or 0)
-        return answer
+        return await serve(request, found, partial(self._caps.octets.spend, client.id))
 
     async def confirm(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """POST /messages/{id}/confirm: stored and read back."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Final
 
@@ -16,13 +16,16 @@ from gateway.pipeline.hand_over import DocumentBytes
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
-async def serve(request: web.Request, document: DocumentBytes) -> web.StreamResponse:
+async def serve(request: web.Request, document: DocumentBytes, charge: Callable[[int], None]) -> web.StreamResponse:
     """Send the document or the range of it that was asked for, and close it.
 
-    Raises MalformedRequestError (416) for a range outside it. A client that takes nothing for a minute is cut.
+    ``charge`` is told the octets before the first of them leaves: a client that cuts the line, or asks again before
+    we have noticed that all is sent, has had them all the same. Raises MalformedRequestError (416) for a range
+    outside the document. A client that takes nothing for a minute is cut.
     """
     with closing(document.reader):
         start, stop = _asked(request.headers.get("Range"), document.size)
+        charge(stop - start)
         response = _begun(document, start, stop)
         await response.prepare(request)
         pieces = document.pieces(start, stop)
