@@ -33,6 +33,8 @@ class TestDelivery:
     headers: Mapping[str, str] = field(
         default_factory=lambda: {"client-id": "produsent-1", "organisation-number": "987654325"}
     )
+    answer_to: str | None = None
+    fault: str | None = None
     acknowledged: int = 0
     chunk: int = 65536
 

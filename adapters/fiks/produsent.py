@@ -186,6 +186,16 @@ class ReportDelivery:
         caller = self._request.caller
         return {"client-id": caller.client_id, "organisation-number": caller.organisation_number}
 
+    @property
+    def answer_to(self) -> str | None:
+        """Senders look at the status history."""
+        return None
+
+    @property
+    def fault(self) -> str | None:
+        """None: what cannot be understood is refused before it is stored."""
+        return None
+
     async def parts(self) -> AsyncIterator[tuple[str, Stream]]:
         """The two parts. Raises MalformedRequestError when one is missing, doubled or no envelope."""
         seen: set[str] = set()

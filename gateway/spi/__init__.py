@@ -8,14 +8,17 @@ as ``Uncertain`` once the first byte has left.
 
 from gateway import limits
 from gateway.errors import (
+    ConfigError,
     ContentError,
     DocumentError,
     ForbiddenError,
     MalformedRequestError,
+    PartnerRefusedError,
+    PartnerUnavailableError,
     RequestError,
     UnknownResourceError,
 )
-from gateway.spi.adapter import Adapter, AdapterSpec, Clock, Context
+from gateway.spi.adapter import Adapter, AdapterSpec, Clock, Context, Tokens
 from gateway.spi.facade import (
     Answer,
     Caller,
@@ -30,20 +33,25 @@ from gateway.spi.facade import (
     Request,
     Route,
 )
-from gateway.spi.inbound import Accepted, Address, Delivery, Inbound, Receipt, Stream
-from gateway.spi.outbound import Directory, Outbound, Parcel, Seal, attempt
+from gateway.spi.inbound import UNKNOWN_TYPE, Accepted, Address, Blobs, Delivery, Inbound, Receipt, Stream
+from gateway.spi.outbound import Answered, Directory, Fate, Outbound, Parcel, Seal, attempt
 from gateway.spi.outcome import CODE, REFERENCE, Outcome, Refused, Taken, TryLater, Uncertain
+from gateway.spi.watch import Figures, Observation, Trouble, Watch
 
 __all__ = [
     "CODE",
     "REFERENCE",
+    "UNKNOWN_TYPE",
     "Accepted",
     "Adapter",
     "AdapterSpec",
     "Address",
     "Answer",
+    "Answered",
+    "Blobs",
     "Caller",
     "Clock",
+    "ConfigError",
     "ContentError",
     "Context",
     "Delivery",
@@ -51,16 +59,21 @@ __all__ = [
     "District",
     "DocumentError",
     "Facade",
+    "Fate",
+    "Figures",
     "ForbiddenError",
     "HistoryRow",
     "Inbound",
     "Intake",
     "MalformedRequestError",
     "Municipality",
+    "Observation",
     "Outbound",
     "Outcome",
     "Parcel",
     "Part",
+    "PartnerRefusedError",
+    "PartnerUnavailableError",
     "PublicCertificate",
     "Receipt",
     "ReceiveCertificates",
@@ -71,9 +84,12 @@ __all__ = [
     "Seal",
     "Stream",
     "Taken",
+    "Tokens",
+    "Trouble",
     "TryLater",
     "Uncertain",
     "UnknownResourceError",
+    "Watch",
     "attempt",
     "limits",
 ]

@@ -1,17 +1,21 @@
 """The adapter itself."""
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import aiohttp
 import structlog
 
+from gateway.errors import ConfigError
 from gateway.spi.facade import Facade
-from gateway.spi.inbound import Inbound
+from gateway.spi.inbound import Address, Blobs, Inbound
 from gateway.spi.outbound import Directory, Outbound, Seal
+from gateway.spi.watch import Watch
 
 
 class Clock(Protocol):
@@ -30,13 +34,59 @@ class Clock(Protocol):
         ...
 
 
+class Tokens(Protocol):
+    """Access tokens of one kind from Maskinporten: fetched when needed, by one caller for all, and kept while they live."""
+
+    async def token(self) -> str:
+        """A token that lives for a while yet.
+
+        Raises PartnerUnavailableError when there is none to be had now, PartnerRefusedError when Maskinporten says no:
+        its text holds Maskinporten's own code.
+        """
+        ...
+
+    def refused(self, token: str) -> None:
+        """The partner did not take this one: it is not given out again."""
+        ...
+
+
+def _no_tokens(name: str, _scope: str) -> Tokens:
+    message = f"maskinporten: nothing is configured under the name {name}"
+    raise ConfigError(message)
+
+
+def _no_secret(reference: str) -> str:
+    message = f"{reference}: no secrets can be read here"
+    raise ConfigError(message)
+
+
+def _public_roots(_roots: Sequence[Path]) -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _opens_nothing(_address: Address, _certificate: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an adapter is lent. Time-outs and size bounds are set on the session."""
+    """What an adapter is lent. Time-outs and size bounds are set on the session.
+
+    ``tokens``: by the name of a section ``[maskinporten.<name>]`` and scope. ``secret``: what a reference stands for,
+    read anew at each call, so that it can be changed without a stop; raises ConfigError. ``tls``: for calls to a server
+    whose certificate goes back to these roots (paths as configured), or to a public one where none are given.
+    ``opens``: whether what is sealed for this certificate (PEM) can be opened by a key of that office. ``types``: our
+    message type by its identifier on this channel (``[kanal.<adapter>]`` of the type).
+    """
 
     clock: Clock
     session: aiohttp.ClientSession
     log: structlog.stdlib.BoundLogger
+    tokens: Callable[[str, str], Tokens] = _no_tokens
+    secret: Callable[[str], str] = _no_secret
+    tls: Callable[[Sequence[Path]], ssl.SSLContext] = _public_roots
+    opens: Callable[[Address, str], bool] = _opens_nothing
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +98,8 @@ class Adapter:
     facade: Facade | None = None
     directory: Directory | None = None
     seal: Seal = Seal.GATEWAY
+    blobs: Blobs | None = None
+    watch: Watch | None = None
 
 
 SettingsT = TypeVar("SettingsT")

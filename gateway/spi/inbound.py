@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.spi.outcome import Refused
 
@@ -55,8 +55,21 @@ class Delivery(Protocol):
         """What the road said beside the parts; stored, never logged."""
         ...
 
+    @property
+    def answer_to(self) -> str | None:
+        """Where our receipt for it is sent over this same road; None where the sender looks for it itself."""
+        ...
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be understood, as a code: then it is stored as it came, and a person looks. None: it can be."""
+        ...
+
     def parts(self) -> AsyncIterator[tuple[str, Stream]]:
-        """Each part's name and bytes, in the order they come. A part is read to its end before the next."""
+        """Each part's name and bytes, in the order they come. A part is read to its end before the next.
+
+        Where the sealed part does not come, ``Blobs`` has it: it is fetched when the message is opened.
+        """
         ...
 
     async def acknowledge(self) -> None:
@@ -97,9 +110,28 @@ class Receipt:
     acknowledge: Callable[[], Awaitable[None]] = field(default=_nothing, repr=False)
 
 
+class Blobs(Protocol):
+    """Where a partner keeps what is too large to come with the delivery itself."""
+
+    def blob(self, headers: Mapping[str, str]) -> Stream:
+        """The sealed part of a delivery that came with these headers.
+
+        Raises PartnerUnavailableError for what time may mend, UnknownResourceError when it is gone.
+        """
+        ...
+
+
+UNKNOWN_TYPE: Final = "ukjent.v1"
+"""The message type of a delivery that has a fault and says of no type that we know."""
+
+
 class Inbound(Protocol):
     """A road that is fetched from."""
 
     def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
-        """What waits at the partner, one at a time, for ever."""
+        """What waits at the partner, for ever. Several may be taken before the first is acknowledged.
+
+        The gateway closes the iterator when it cannot store, and begins a new one when it can again: what was brought
+        and not acknowledged must then come once more.
+        """
         ...

@@ -1,23 +1,50 @@
 """What goes out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
-from gateway.spi.inbound import Stream
+from gateway.spi.inbound import Address, Stream
 from gateway.spi.outcome import Outcome, TryLater, Uncertain
+
+
+class Fate(StrEnum):
+    """What our receipt says of something that came."""
+
+    RECEIVED = "mottatt"
+    FAILED = "feilet"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a parcel answers, as it came: its id at the partner, its headers, and its type's name on the channel.
+
+    ``fate``: the parcel is our receipt for it.
+    """
+
+    remote_id: str
+    channel_type: str
+    headers: Mapping[str, str] = field(repr=False)
+    fate: Fate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Sealed bytes for one recipient on one road. A retry carries the same bytes and the same ``key``."""
+    """Sealed bytes for one recipient on one road. A retry carries the same bytes and the same ``key``.
+
+    ``office``: who sends; None for a trial. ``channel_type``: the type's identifier on this channel. ``size_bytes`` is 0 for a parcel
+    that has no content, as a receipt may have none.
+    """
 
     key: str
     message_type: str
     recipient: str
     size_bytes: int
     content: Callable[[], Stream] = field(repr=False)
+    office: Address | None = None
+    channel_type: str = ""
+    answers: Answered | None = None
 
 
 class Outbound(Protocol):

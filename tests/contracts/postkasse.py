@@ -56,6 +56,8 @@ class Letter:
     sender: str = "postkasse"
     sealed_part: str = "asice"
     headers: Mapping[str, str] = field(default_factory=dict)
+    answer_to: str | None = None
+    fault: str | None = None
 
     @property
     def remote_id(self) -> str:
