@@ -23,6 +23,7 @@ from gateway.app.parts import (
     offices_of,
     retention_of,
     roads_of,
+    shred_list_of,
     stamp_of,
     trust_of,
 )
@@ -78,6 +79,7 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
             log=logging.get(),
             roads=roads_of(configuration, types),
             retention=retention_of(configuration, types),
+            shred_list=shred_list_of(configuration),
             heads=heads_of(configuration, await store.read(log.origin)),
         )
 

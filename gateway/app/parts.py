@@ -25,6 +25,7 @@ from gateway.evidence.time_stamp_client import Authority, TimeStampClient
 from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.offices import Office, Offices
 from gateway.pipeline.roads import Roads, configured_roads
+from gateway.pipeline.shred_list import ShredList
 from gateway.pipeline.stamps import Stamp
 from gateway.spi import AdapterSpec
 
@@ -135,6 +136,12 @@ def heads_of(configuration: Configuration, origin: str) -> HeadKeeper | None:
     shown = config.resolve(configuration.folder, settings.published_dir) if settings.published_dir else None
     earlier = [NoteKey.parse(text) for text in settings.earlier_keys]
     return HeadKeeper(signer, data_dir(configuration), shown, earlier)
+
+
+def shred_list_of(configuration: Configuration) -> ShredList | None:
+    """Where shredded messages are listed outside; None where nothing is published."""
+    folder = configuration.settings.evidence.published_dir
+    return ShredList(config.resolve(configuration.folder, folder)) if folder else None
 
 
 def retention_of(configuration: Configuration, types: Catalogue) -> tuple[tuple[str, RetentionPolicy], ...]:

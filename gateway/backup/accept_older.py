@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -10,7 +11,9 @@ from gateway.backup.last_head import last_head
 from gateway.backup.standstill import StoodStill, stand_still
 from gateway.crashpoints import Point
 from gateway.errors import ConflictError
+from gateway.pipeline import shred_list
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.retention import remove_files
 from gateway.store.succession import Beginning
 
 
@@ -22,10 +25,13 @@ class AcceptedOlder:
     files_without_row: list[str]
 
 
-async def accept_older(env: Environment, person: str, reason: str, origin: str) -> AcceptedOlder:
+async def accept_older(
+    env: Environment, person: str, reason: str, origin: str, shredded: Path | None = None
+) -> AcceptedOlder:
     """Begin a log of this name after the last head known here, and let nothing leave. The gateway must not run meanwhile.
 
-    Raises ConflictError when the database is not older than ``log-head``, TrustError when that file is not ours.
+    ``shredded``: the list of messages to shred again. Raises ConflictError when the database is not older than
+    ``log-head``, TrustError when that file is not ours or the list is none.
     """
     heads = env.heads
     note = await asyncio.to_thread(heads.read_last) if heads is not None else None
@@ -36,9 +42,11 @@ async def accept_older(env: Environment, person: str, reason: str, origin: str) 
     def work(conn: Connection) -> StoodStill:
         last = last_head(conn, note, heads.signer)
         beginning = Beginning(origin, last.origin, last.head.size, last.head.root, person, reason, env.now())
-        return stand_still(conn, beginning)
+        return stand_still(conn, beginning, shred_list.ids(shredded) if shredded else ())
 
     still = await env.store.write(work, Point.PERSON)
     await asyncio.to_thread(heads.set_aside)
+    await remove_files(env, still.files)
+    await env.store.clean()
     folder = env.vault.folder.root
     return AcceptedOlder(still, await env.store.read(lambda conn: checks.files_without_row(conn, folder)))

@@ -5,7 +5,6 @@ What fails leaves the place as empty as it was. What is restored is an old copy,
 
 import asyncio
 import os
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,6 +25,7 @@ from gateway.crashpoints import Point
 from gateway.crypto.notes import NoteKey, NoteSigner
 from gateway.domain.deadlines import OSLO
 from gateway.errors import ConfigError
+from gateway.pipeline import shred_list
 from gateway.store import log, migrate
 from gateway.store.messages import micros
 from gateway.store.payloads import disk, sync_folder
@@ -40,7 +40,7 @@ class Wish:
     """Who restores, and why (a word); ``origin``: the new log's name.
 
     ``signer``: the log's key. ``key``: who signed the manifest, where that was another. ``witness``: a witness's note of the
-    old log. ``role``: the service's on PostgreSQL. ``shredded``: messages to shred again. ``verify``: look whether it holds.
+    old log. ``role``: the service's on PostgreSQL. ``shredded``: the list of messages to shred again. ``verify``: look whether it holds.
     """
 
     person: str
@@ -50,7 +50,7 @@ class Wish:
     key: NoteKey | None = None
     witness: str | None = None
     role: str | None = None
-    shredded: Sequence[str] = ()
+    shredded: Path | None = None
     verify: bool = True
 
     @property
@@ -62,12 +62,16 @@ class Wish:
 
 @dataclass(slots=True)
 class Restored:
-    """What came of it. ``faults`` is empty when all that was looked at holds; the data is there all the same."""
+    """What came of it. ``faults`` is empty when all that was looked at holds; the data is there all the same.
+
+    ``listed``: how many shredded messages the list names; None without one.
+    """
 
     manifest: Manifest
     signed: bool
     at: int
-    parked: Counter[str]
+    still: StoodStill
+    listed: int | None
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -82,6 +86,7 @@ async def restore(place: Place, file: Path, opener: Opener, wish: Wish) -> Resto
     Raises ConfigError for a place that is not empty or a backup of another kind or newer schema; StructureError,
     DecryptionError, SignatureError for a backup that is not to be believed; StoreError, StoreFullError.
     """
+    listed = await asyncio.to_thread(_count, wish.shredded)
     async with _emptied_on_failure(place):
         with restoring(place) as folder:
             manifest, signed = await asyncio.to_thread(unpack, file, opener, folder, wish.public)
@@ -93,7 +98,12 @@ async def restore(place: Place, file: Path, opener: Opener, wish: Wish) -> Resto
     async with opened(place) as store:
         absent = await store.read(lambda conn: checks.rows_without_file(conn, place.payloads))
     faults += [f"no file: {name}" for name in absent]
-    return Restored(manifest, signed, at, still.parked, checks.told(faults))
+    return Restored(manifest, signed, at, still, listed, checks.told(faults))
+
+
+def _count(shredded: Path | None) -> int | None:
+    """Also shows that the whole list can be read, before anything is filled."""
+    return sum(1 for _ in shred_list.ids(shredded)) if shredded is not None else None
 
 
 def _require_ours(manifest: Manifest, place: Place) -> None:
@@ -141,10 +151,12 @@ async def _settle(filled: Place, manifest: Manifest, wish: Wish, at: int) -> tup
         faults += ["the witness's head contradicts the log in the backup"] if last.contradicts else []
         beginning = Beginning(wish.origin, last.origin, last.head.size, last.head.root, wish.person, wish.reason, at)
         conn.execute(log_state.update().values(payload_mark=None))  # the payloads lie in another folder now
-        return stand_still(conn, beginning, wish.shredded), faults
+        return stand_still(conn, beginning, shred_list.ids(wish.shredded) if wish.shredded else ()), faults
 
     async with opened(filled) as store:
-        return await store.write(work, Point.ADMIN)
+        settled = await store.write(work, Point.ADMIN)
+        await store.clean()  # what was shredded again leaves the database's files, too
+        return settled
 
 
 def _unbounded(conn: Connection) -> None:

@@ -5,45 +5,55 @@ would call somebody is parked, and what may have left counts as begun, so that a
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, case, select
 
 from gateway.crashpoints import Point
-from gateway.domain.lifecycle import Effect
+from gateway.domain.lifecycle import FINAL, Effect, State
 from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.store import alarms, journal, outbox, shredding
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import add_row, change_rows, now_us
 from gateway.store.succession import Beginning, begin_log
-from gateway.store.tables import attempt, message, message_state, queue_item
+from gateway.store.tables import attempt, message, message_state, payload_key, queue_item
 
 RESTORED: Final = "restored"
 FILES: Final = "payload-files"
 """The alarm's subject that keeps unnamed payload files from being swept; a road's is ``road:`` and its name."""
 
+_NAMED_AT_ONCE: Final = 500
 _INSIDE: Final = frozenset({Effect.OPEN.value})  # opens what came in; all others call somebody, or lead to it at once
 
 
 @dataclass(frozen=True, slots=True)
 class StoodStill:
-    """What was stopped: effects by road. ``files``: payload files of messages that were shredded again."""
+    """What was stopped: effects by road. ``files``: payload files of messages that were shredded again.
+
+    ``shredded``: how many; ``unfinished``: how many of them were not at their end in the copy.
+    """
 
     parked: Counter[str]
     files: Sequence[str]
+    shredded: int
+    unfinished: int
 
 
-def stand_still(conn: Connection, beginning: Beginning, shredded: Sequence[str] = ()) -> StoodStill:
+def stand_still(conn: Connection, beginning: Beginning, shredded: Iterable[str] = ()) -> StoodStill:
     """Begin a new log, park what leaves the house, ring for each road. In one transaction with all of it.
 
     ``shredded``: messages whose content was deleted after the copy was made; it is deleted again before anything reads it.
     """
     begin_log(conn, beginning)
     at = beginning.at
-    files = [file for message_id in shredded for file in _shred_again(conn, message_id, at)]
+    files, again = list[str](), Counter[bool]()
+    for row in _still_kept(conn, shredded):
+        files += _shred_again(conn, row, at)
+        again[State(row.state) in FINAL] += 1
     parked: Counter[str] = Counter()
     for row in conn.execute(_owed()).all():
         _park(conn, row, at)
@@ -51,7 +61,7 @@ def stand_still(conn: Connection, beginning: Beginning, shredded: Sequence[str] 
     for road in parked:
         alarms.ring(conn, tenant="*", code=AlarmCode.RESTORED, subject=f"road:{road}", at=at)
     alarms.ring(conn, tenant="*", code=AlarmCode.RESTORED, subject=FILES, at=at)
-    return StoodStill(parked, files)
+    return StoodStill(parked, files, again.total(), again[False])
 
 
 async def release_road(env: Environment, road: str, person: str, reason: str) -> int:
@@ -113,12 +123,17 @@ def _tell(conn: Connection, row: Row[Any], event: str, actor: str, at: int) -> N
     journal.write(conn, journal.Entry(event, row.tenant, at, actor, message_id=row.message_id, code=RESTORED))
 
 
-def _shred_again(conn: Connection, message_id: str, at: int) -> Sequence[str]:
-    tenant = conn.execute(
-        select(message_state.c.tenant).where(message_state.c.message_id == message_id)
-    ).scalar_one_or_none()
-    if tenant is None:
-        return ()
-    files = shredding.shred(conn, message_id)
-    journal.write(conn, journal.Entry(journal.SHREDDED, tenant, at, "gateway", message_id, RESTORED))
+def _still_kept(conn: Connection, message_ids: Iterable[str]) -> Iterator[Any]:
+    """Those of these messages whose content is in the copy, however many are named."""
+    query = select(message_state.c.message_id, message_state.c.tenant, message_state.c.state).join(
+        payload_key, payload_key.c.message_id == message_state.c.message_id
+    )
+    left = iter(message_ids)
+    while some := list(islice(left, _NAMED_AT_ONCE)):
+        yield from conn.execute(query.where(message_state.c.message_id.in_(some))).all()
+
+
+def _shred_again(conn: Connection, row: Row[Any], at: int) -> Sequence[str]:
+    files = shredding.shred(conn, row.message_id)
+    journal.write(conn, journal.Entry(journal.SHREDDED, row.tenant, at, "gateway", row.message_id, RESTORED))
     return files

@@ -45,6 +45,16 @@ Passphrase = Annotated[
     Path | None,
     typer.Option("--passphrase", help="A file with the passphrase that only you may read; - is standard input."),
 ]
+ShredListFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--shredded",
+        exists=True,
+        dir_okay=False,
+        help="The newest list of shredded messages, as published_dir had it: shredded again at once.",
+    ),
+]
+_NO_LIST: Final = "warning: no --shredded list: what was deleted since the copy was made can be read again"
 
 
 def register(app: typer.Typer) -> None:
@@ -116,10 +126,7 @@ def restore_command(
         str | None,
         typer.Option("--signed-by", help="Who signed the backup, as `log key` told it, if not today's evidence.key."),
     ] = None,
-    shredded: Annotated[
-        Path | None,
-        typer.Option("--shredded", help="Ids of messages shredded since, one a line: shredded again at once."),
-    ] = None,
+    shredded: ShredListFile = None,
     service_role: Annotated[
         str | None, typer.Option("--service-role", help="PostgreSQL: the role that the service logs in as.")
     ] = None,
@@ -143,7 +150,7 @@ def restore_command(
         key=NoteKey.parse(signed_by) if signed_by else None,
         witness=witness.read_text(encoding="utf-8") if witness else None,
         role=service_role,
-        shredded=shredded.read_text(encoding="ascii").split() if shredded else (),
+        shredded=shredded,
         verify=verify,
     )
     restored = asyncio.run(restore(place_of(configuration), file, opener, wish))
@@ -176,11 +183,30 @@ def _told_restored(restored: Restored, origin: str, asked: list[Answers] | str) 
         "signed": restored.signed,
         "closed_log": restored.manifest.origin,
         "log": origin,
-        "stands_still": dict(restored.parked),
+        "stands_still": dict(restored.still.parked),
+        "shredded_again": _told_shredded(restored),
         "asked": _told_answers(asked),
         "faults": restored.faults,
         "verdict": "doubt" if restored.faults else "holds",
     }
+
+
+def _told_shredded(restored: Restored) -> dict[str, int] | None:
+    if restored.listed is None:
+        return None
+    return {
+        "listed": restored.listed,
+        "shredded": restored.still.shredded,
+        "unfinished": restored.still.unfinished,
+    }
+
+
+def _shredded_line(restored: Restored) -> str:
+    if restored.listed is None:
+        return _NO_LIST
+    still = restored.still
+    line = f"shredded again: {still.shredded} of {restored.listed} listed; the others are not in the copy or were shredded in it"
+    return f"{line}\n  {still.unfinished} of them were not at their end in the copy" if still.unfinished else line
 
 
 def _told_answers(asked: list[Answers] | str) -> dict[str, Any] | str:
@@ -205,7 +231,8 @@ def _restored_line(restored: Restored, origin: str, asked: list[Answers] | str) 
         f"restored as of {made}, {restored.gap_s / 60:.0f} minutes ago: what got its 201 since then is in no backup",
         f"log {restored.manifest.origin} is closed, {origin} begins",
         "the manifest is signed" if restored.signed else "the manifest's signature was not checked: no evidence.key",
-        *(f"stands still: {count} on {road}" for road, count in sorted(restored.parked.items())),
+        _shredded_line(restored),
+        *(f"stands still: {count} on {road}" for road, count in sorted(restored.still.parked.items())),
     ]
     lines += _answer_lines(asked)
     lines += [f"doubt: {fault}" for fault in restored.faults]
@@ -235,21 +262,35 @@ def release_command(
 
 
 def accept_older_command(
-    person: Person, reason: Word, config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False
+    person: Person,
+    reason: Word,
+    shredded: ShredListFile = None,
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Go on with a database older than the last head signed here: a new log begins, what leaves the house stands still."""
     configuration = load(config_file)
     origin = log.new_origin(configuration.settings.evidence.origin)
 
     async def run(env: Environment) -> AcceptedOlder:
-        return await accept_older(env, person, reason, origin)
+        return await accept_older(env, person, reason, origin, shredded)
 
     with engine_lock(data_dir(configuration)) if embedded(configuration) else nullcontext():
         accepted = with_environment(config_file, run)
     parked, files = accepted.still.parked, accepted.files_without_row
-    lines = [f"log {origin} begins", *(f"stands still: {count} on {road}" for road, count in sorted(parked.items()))]
+    again = f"shredded again: {accepted.still.shredded}" if shredded else _NO_LIST
+    lines = [
+        f"log {origin} begins",
+        again,
+        *(f"stands still: {count} on {road}" for road, count in sorted(parked.items())),
+    ]
     lines += [f"payload file without a row, kept: {name}" for name in files]
-    told = {"log": origin, "stands_still": dict(parked), "files_without_row": files}
+    told = {
+        "log": origin,
+        "shredded_again": accepted.still.shredded if shredded else None,
+        "stands_still": dict(parked),
+        "files_without_row": files,
+    }
     show(told, as_json=as_json, line="\n".join(lines))
 
 

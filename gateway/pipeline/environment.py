@@ -15,6 +15,7 @@ from gateway.domain.retention import RetentionPolicy
 from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.offices import Offices
 from gateway.pipeline.roads import Roads
+from gateway.pipeline.shred_list import ShredList
 from gateway.pipeline.vault import Vault
 from gateway.spi import Clock
 from gateway.store.database import Store
@@ -63,6 +64,7 @@ class Environment:
     log: structlog.stdlib.BoundLogger
     roads: Roads = field(default_factory=Roads)
     heads: HeadKeeper | None = None
+    shred_list: ShredList | None = None
     retention: Sequence[tuple[str, RetentionPolicy]] = ()
     over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
 

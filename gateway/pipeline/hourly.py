@@ -1,4 +1,4 @@
-"""What is done once an hour: content whose time is over goes, and the last days' balance is judged."""
+"""What is done once an hour: content whose time is over goes, the last days' balance is judged, the list of what went is made whole."""
 
 import asyncio
 from datetime import timedelta
@@ -26,3 +26,7 @@ async def once(env: Environment) -> None:
     today = env.clock.now().astimezone(OSLO).date()
     for back in range(_DAYS_JUDGED):
         await balance.judge(env, today - timedelta(days=back))
+    if env.shred_list is not None:  # last, since its disk may be another, and away
+        added = await env.shred_list.repair(env.store)
+        if added:
+            env.log.warning("shred-list.repaired", count=added)

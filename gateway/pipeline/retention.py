@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
 from gateway.domain.retention import RetentionPolicy, may_shred, policy_for
-from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
+from gateway.errors import ConflictError, MalformedRequestError, StoreError, UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.store import journal, shredding
 from gateway.store.entry_fields import DECISION
@@ -25,11 +25,9 @@ async def purge(env: Environment) -> int:
     gone, after, now = 0, "", env.now()
     before = now - _DAY_US
     while found := await env.store.read(partial(shredding.ended, before=before, after=after, limit=_BATCH)):
-        for one in found:
-            policy = policy_for(one.type, env.retention)
-            if policy is not None and may_shred(one.age, policy, now):
-                gone += await _purge_one(env, one.message_id, policy, now)
-        after = found[-1].message_id
+        went = [one.message_id for one in found if await _purge_one(env, one, now)]
+        await _list(env, went, now)
+        gone, after = gone + len(went), found[-1].message_id
     if gone:
         await env.store.clean()
     return gone
@@ -57,22 +55,37 @@ async def shred(env: Environment, message_id: str, people: Sequence[str], decisi
             raise ConflictError(detail)
         return _shred(conn, found, now, people[0], "two-people", second=people[1], decision=decision)
 
-    await _remove(env, await env.store.write(work, Point.PERSON))
+    await remove_files(env, await env.store.write(work, Point.PERSON))
+    await _list(env, [message_id], now)
     await env.store.clean()
 
 
-async def _purge_one(env: Environment, message_id: str, policy: RetentionPolicy, now: int) -> int:
+async def _purge_one(env: Environment, one: shredding.Kept, now: int) -> bool:
+    policy = policy_for(one.type, env.retention)
+    if policy is None or not may_shred(one.age, policy, now):
+        return False
+
     def work(conn: Connection) -> Sequence[str] | None:
-        found = shredding.kept(conn, message_id)
+        found = shredding.kept(conn, one.message_id)
         if found is None or not may_shred(found.age, policy, now):
             return None
         return _shred(conn, found, now, "gateway", POLICY, days=policy.days)
 
     files = await env.store.write(work, Point.SWEEP)
     if files is None:
-        return 0
-    await _remove(env, files)
-    return 1
+        return False
+    await remove_files(env, files)
+    return True
+
+
+async def _list(env: Environment, message_ids: Sequence[str], at: int) -> None:
+    """After the commit. What a crash or a disk keeps from being listed is listed by the hourly repair."""
+    if env.shred_list is None:
+        return
+    try:
+        await env.shred_list.add(dict.fromkeys(message_ids, at))
+    except StoreError as error:
+        env.log.warning("shred-list.not-written", code=error.code)
 
 
 def _shred(conn: Connection, found: shredding.Kept, at: int, actor: str, code: str, **refs: str | int) -> Sequence[str]:
@@ -81,7 +94,7 @@ def _shred(conn: Connection, found: shredding.Kept, at: int, actor: str, code: s
     return files
 
 
-async def _remove(env: Environment, files: Sequence[str]) -> None:
+async def remove_files(env: Environment, files: Sequence[str]) -> None:
     """After the commit. What stays behind is unreadable, and swept as a file that no row names."""
 
     def remove() -> None:

@@ -117,7 +117,7 @@ async def test_what_was_shredded_after_the_copy_is_missed_by_nobody(sqlite_house
     async def then_shredded(place, folder):
         found = await taken(place, folder)
         names = await sqlite_house.env.store.write(lambda conn: shredding.shred(conn, message_id), Point.SWEEP)
-        await retention._remove(sqlite_house.env, names)
+        await retention.remove_files(sqlite_house.env, names)
         return found
 
     monkeypatch.setattr(make.snapshot, "take", then_shredded)

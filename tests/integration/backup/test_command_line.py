@@ -59,6 +59,31 @@ def test_a_day_with_a_lost_disk(site, backup_file, tmp_path):
     assert (code, told) == (0, "nothing new to witness\n")
 
 
+@pytest.mark.proves("S90")
+def test_a_restore_says_how_many_it_shredded_again_and_warns_without_a_list(site, backup_file, tmp_path):
+    out, listed = tmp_path / "out", tmp_path / "shredded"
+    assert run(site, "backup", "--out", out)[0] == 0
+    listed.write_text("01930000-0000-7000-8000-000000000000 2026-01-01T00:00:00.000000Z\n")
+    command = ("restore", out, "--open-with", backup_file, *WHO)
+    for more, line in (
+        ((), "warning: no --shredded list"),
+        (("--shredded", listed), "shredded again: 0 of 1 listed"),
+    ):
+        (site.folder / "var").rename(tmp_path / f"lost-{len(more)}")
+        code, told = run(site, *command, *more)
+        assert (code, line in told) == (0, True), told
+    (site.folder / "var").rename(tmp_path / "lost")
+    code, told = run(site, *command, "--shredded", listed, "--json")
+    assert json.loads(told)["shredded_again"] == {"listed": 1, "shredded": 0, "unfinished": 0}
+    (site.folder / "var").rename(tmp_path / "lost-again")
+    listed.write_text("not a list\n")
+    assert run(site, *command, "--shredded", listed) == (
+        1,
+        "structure: the list of shredded messages: line 1 does not begin with a message's id",
+    )
+    assert run(site, *command, "--shredded", tmp_path / "nowhere")[0] == 2
+
+
 @contextmanager
 def files_end_at(octets):
     """This process may write no file above a size, as on a disk without room."""

@@ -69,7 +69,7 @@ async def test_what_would_leave_is_parked_and_rings_and_reports_still_come_in_an
     (ready, received) = await house.receive(1, 2)
     sent = await cleared(house, later())
     place, result = await restored(house)
-    assert result.parked["partner"] == 1
+    assert result.still.parked["partner"] == 1
     async with house.opened(place) as opened:
         partner = Scripted()
         env = await with_roads(opened, house.site.tenant, partner=partner)
@@ -123,9 +123,9 @@ async def test_one_road_is_released_and_the_others_stand_still(sqlite_house):
     await sqlite_house.receive(1)
     await work_off_until_ready(sqlite_house)
     place, result = await restored(sqlite_house)
-    assert set(result.parked) == {"fiks-produsent", "partner"}
+    assert set(result.still.parked) == {"fiks-produsent", "partner"}
     async with sqlite_house.opened(place) as env:
-        assert await env.store.read(standing) == result.parked
+        assert await env.store.read(standing) == result.still.parked
         await release_road(env, "fiks-produsent", "kari", "looked-through")
         assert await env.store.read(standing) == {"partner": 1}
         await env.store.write(journal.number_pending, Point.NUMBER)
@@ -197,23 +197,6 @@ async def test_files_without_a_row_are_kept_until_a_person_closes_the_alarm(sqli
         found = [row.id for row in await env.store.read(alarms.open_alarms) if row.subject == "payload-files"]
         await env.store.write(lambda conn: alarms.close_id(conn, found[0], at=1, actor="kari"), Point.PERSON)
         assert await upkeep.sweep_files(env) == 1
-
-
-@pytest.mark.proves("S90")
-async def test_what_was_shredded_after_the_copy_is_shredded_again_before_anything_reads_it(sqlite_house):
-    kept, gone = await sqlite_house.receive(1, 2, size=400_000)
-    place, _ = await restored(sqlite_house, shredded=[gone, "01930000-0000-7000-8000-000000000000"])
-    async with sqlite_house.opened(place) as env:
-        from gateway.store import payloads
-
-        assert await env.store.read(lambda conn: payloads.find_key(conn, gone)) is None
-        assert await env.store.read(lambda conn: payloads.find_key(conn, kept)) is not None  # the control
-        told = await env.store.read(lambda conn: journal.of_message(conn, gone))
-        assert [json.loads(row.entry)["code"] for row in told if row.event == "shredded"] == ["restored"]
-        named = await env.store.read(lambda conn: set(payloads.all_of(conn, kept, "")))
-        assert named
-        files = [path for path in place.payloads.glob("*/*/*") if path.is_file()]
-        assert len(files) == len(list(sqlite_house.place.payloads.glob("*/*/*"))) // 2
 
 
 # --- The log after a restore -------------------------------------------------------------------------------------
