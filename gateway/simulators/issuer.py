@@ -63,6 +63,7 @@ class TokenIssuer:
     ) -> None:
         self.name = name
         self.faults: set[IssuerFault] = set()
+        self.token_life_s = TOKEN_LIFE_S
         self._clients = {client.client_id: client for client in clients}
         self._now = now
         self._keys = [SigningJwk.generate("simulert-1")]
@@ -72,15 +73,27 @@ class TokenIssuer:
         """Sign with a new key from now on. The old one stays published, as tokens signed with it are still about."""
         self._keys.append(SigningJwk.generate(f"simulert-{len(self._keys) + 1}"))
 
-    @asynccontextmanager
-    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Answer over HTTP; yields the base address."""
-        routes = [
+    def register(self, client: RegisteredClient) -> None:
+        """Let another client ask from now on; one of the same id is replaced."""
+        self._clients[client.client_id] = client
+
+    def jwks(self) -> bytes:
+        """The public keys as a JWKS document."""
+        keys = [key for signer in self._keys for key in json.loads(signer.jwks())["keys"]]
+        return json.dumps({"keys": keys}).encode()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Everything that the issuer answers."""
+        return [
             web.post("/token", self._token),
             web.get("/jwks", self._jwks),
             web.get("/.well-known/oauth-authorization-server", self._metadata),
         ]
-        async with serving(routes, host=host, port=port) as base:
+
+    @asynccontextmanager
+    async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+        """Answer over HTTP; yields the base address."""
+        async with serving(self.routes(), host=host, port=port) as base:
             yield base
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -98,8 +111,7 @@ class TokenIssuer:
             return _refusal(400, refused.error, refused.code, refused.text)
 
     async def _jwks(self, _: web.Request) -> web.Response:
-        keys = [key for signer in self._keys for key in json.loads(signer.jwks())["keys"]]
-        return web.json_response({"keys": keys})
+        return web.Response(body=self.jwks(), content_type="application/json")
 
     async def _metadata(self, request: web.Request) -> web.Response:
         base = f"{request.scheme}://{request.host}"
@@ -185,7 +197,7 @@ class TokenIssuer:
             "scope": scope,
             "token_type": "Bearer",
             "iat": issued,
-            "exp": issued + TOKEN_LIFE_S,
+            "exp": issued + self.token_life_s,
             "jti": str(uuid.uuid4()),
             "consumer": _organisation(consumer or client.organisation_number),
         }
@@ -194,7 +206,7 @@ class TokenIssuer:
         if resource is not None:
             claims["aud"] = resource
         token = self._keys[-1].sign(claims)
-        return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFE_S, "scope": scope}
+        return {"access_token": token, "token_type": "Bearer", "expires_in": self.token_life_s, "scope": scope}
 
 
 def _organisation(number: str) -> dict[str, str]:
