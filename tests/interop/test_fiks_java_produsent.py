@@ -6,12 +6,11 @@ KS's own client is on no registry (fiks/README.md); the sender is a program of o
 import asyncio
 
 import pytest
-from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 from gateway.simulators.sample import JSON_NAME, PDF_NAME, Form, Office, make_report
 from gateway.testing.site import KOMMUNENUMMER
 from tests.acceptance.harness import forge, stage
-from tests.interop.fiks.kit import peer
+from tests.interop.fiks.kit import peer, trusting
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -25,14 +24,6 @@ async def cast(tmp_path):
             cast.gateway.launch()
             await cast.gateway.ready()
             yield cast
-
-
-def trusting(folder, root):
-    """The Java machine trusts this root and no other."""
-    store = folder / "trust.p12"
-    certificate = pkcs12.PKCS12Certificate(root, b"root")
-    store.write_bytes(pkcs12.serialize_java_truststore([certificate], NoEncryption()))
-    return f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStoreType=PKCS12"
 
 
 def settings(cast):
@@ -53,7 +44,7 @@ async def test_a_report_sent_from_java_comes_out_at_the_case_system_and_its_send
     report = make_report(Form.OFFENTLIG, "V1", OFFICE, number=1)
     (tmp_path / JSON_NAME).write_bytes(report.json)
     (tmp_path / PDF_NAME).write_bytes(report.pdf)
-    with peer("Produsent", tmp_path, *trusting(tmp_path, cast.site.pki.root.certificate)) as java:
+    with peer("Produsent", tmp_path, *trusting(tmp_path, cast.site.ca)) as java:
         await asyncio.to_thread(java, "connect", **settings(cast))
         files = {"json": tmp_path / JSON_NAME, "pdf": tmp_path / PDF_NAME}
         uuid = await asyncio.to_thread(java, "send", kommunenummer=KOMMUNENUMMER, **files)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 PROJECT = Path(__file__).parent
 TARGET = PROJECT / "target"
@@ -53,6 +55,14 @@ class Peer:
         self._process.stdin.close()
         self._process.wait(20)
         self._process.stdout.close()
+
+
+def trusting(folder: Path, root: Path) -> tuple[str, str]:
+    """Properties with which a Java machine trusts the root in this PEM file and no other."""
+    certificate = pkcs12.PKCS12Certificate(x509.load_pem_x509_certificate(root.read_bytes()), b"root")
+    store = folder / "trust.p12"
+    store.write_bytes(pkcs12.serialize_java_truststore([certificate], NoEncryption()))
+    return f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStoreType=PKCS12"
 
 
 @contextmanager
