@@ -48,6 +48,7 @@ MEDIA_TYPE_CHARS_MAX: Final = 128  # of a document; the column's width
 # Evidence log
 NOTE_BYTES_MAX: Final = 64 * KIB  # a checkpoint is a few hundred octets
 NOTE_SIGNATURES_MAX: Final = 32
+WITNESSES_MAX: Final = 16  # of one log
 SHRED_LIST_LINE_BYTES_MAX: Final = 128  # an id and a time
 TIME_STAMP_BYTES_MAX: Final = 64 * KIB  # a response is a few KiB: certificates of the authority
 TIME_STAMP_SERIAL_BYTES_MAX: Final = 21  # RFC 3161 section 2.4.2: 160 bits, and the sign's octet

@@ -26,6 +26,7 @@ from gateway.app.parts import (
     shred_list_of,
     stamp_of,
     trust_of,
+    witnesses_of,
 )
 from gateway.backup.place import require_whole
 from gateway.config import Configuration
@@ -42,6 +43,7 @@ from gateway.pipeline.traffic import prepare, run_inbound, run_road
 from gateway.pipeline.upkeep import run_upkeep
 from gateway.pipeline.vault import Vault
 from gateway.pipeline.watch import watching
+from gateway.pipeline.witnesses import watching_witnesses
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
 from gateway.spi import Adapter, Context
@@ -116,6 +118,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(engine(env, incarnation, adapters))
         await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
         await stack.enter_async_context(stamping(env, stamp_of(configuration, session)))
+        await stack.enter_async_context(watching_witnesses(env, witnesses_of(configuration)))
         await stack.enter_async_context(watching_keys(env, lambda: missing_keys(env.offices)))
         if configuration.settings.mode == "production":
             await ring_host(env, await asyncio.to_thread(findings, Host.under(configuration)))

@@ -14,7 +14,7 @@ from gateway.app.keys import KeyOpener
 from gateway.catalogue import Catalogue
 from gateway.config import Configuration
 from gateway.crypto.certificates import TrustPolicy
-from gateway.crypto.notes import NoteKey, NoteSigner
+from gateway.crypto.notes import WITNESS, NoteKey, NoteSigner
 from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
 from gateway.crypto.trust import Certificate, read_roots
 from gateway.domain.deadlines import ClockRule
@@ -27,6 +27,7 @@ from gateway.pipeline.offices import Office, Offices
 from gateway.pipeline.roads import Roads, configured_roads
 from gateway.pipeline.shred_list import ShredList
 from gateway.pipeline.stamps import Stamp
+from gateway.pipeline.witnesses import Witnesses
 from gateway.spi import AdapterSpec
 
 _ADAPTERS = "gateway.adapters"
@@ -142,6 +143,19 @@ def shred_list_of(configuration: Configuration) -> ShredList | None:
     """Where shredded messages are listed outside; None where nothing is published."""
     folder = configuration.settings.evidence.published_dir
     return ShredList(config.resolve(configuration.folder, folder)) if folder else None
+
+
+def witnesses_of(configuration: Configuration) -> Witnesses | None:
+    """Whose lines under our heads are waited for; None without any. Raises ConfigError."""
+    settings = configuration.settings.evidence
+    if not settings.witness_keys:
+        return None
+    if settings.key is None or settings.published_dir is None:
+        message = "evidence.witness_keys: without evidence.key and evidence.published_dir there is nothing to witness"
+        raise ConfigError(message)
+    keys = [NoteKey.parse(text, WITNESS) for text in settings.witness_keys]
+    folder = config.resolve(configuration.folder, settings.published_dir)
+    return Witnesses(keys, folder, settings.witness_silence_hours)
 
 
 def retention_of(configuration: Configuration, types: Catalogue) -> tuple[tuple[str, RetentionPolicy], ...]:

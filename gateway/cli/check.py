@@ -16,7 +16,7 @@ from gateway.app.backup import backup_certificate
 from gateway.app.calls import nobody
 from gateway.app.doors import LOOPBACK, NAMES, tls_of
 from gateway.app.keys import in_token
-from gateway.app.parts import adapter_settings, catalogue_of, offices_of, roads_of, trust_of
+from gateway.app.parts import adapter_settings, catalogue_of, offices_of, roads_of, trust_of, witnesses_of
 from gateway.cli.floors import floor_faults
 from gateway.cli.production import production_faults
 from gateway.config import Configuration
@@ -47,6 +47,7 @@ def faults_of(configuration: Configuration) -> list[str]:
         *(partial(trust_of, configuration, channel, nobody) for channel in configuration.settings.trust),
         *(partial(tls_of, configuration, name) for name in NAMES),
         partial(backup_certificate, configuration),
+        partial(witnesses_of, configuration),
         *(partial(_secret, configuration.folder, *found) for found in secrets_of(configuration)),
     ]
     faults = [fault for check in checks for fault in _faults(check)]

@@ -1,7 +1,7 @@
 """log: what the evidence log shows to outsiders; verify: the small verifier, as strangers run it."""
 
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,8 @@ from gateway.crypto import notes
 from gateway.domain.deadlines import OSLO
 from gateway.errors import ConfigError
 from gateway.evidence import verify
-from gateway.evidence.formats import ProofFile
+from gateway.evidence.formats import ProofFile, read_head
+from gateway.limits import NOTE_BYTES_MAX
 from gateway.pipeline import balance, proofs
 from gateway.pipeline.environment import Environment
 from gateway.store import log
@@ -128,6 +129,26 @@ def succession(
         return await env.store.read(proofs.succession_for_witness)
 
     _write_update(with_environment(config_file, run), out, as_json=as_json)
+
+
+@app.command("cosign")
+def cosign(
+    head_file: Annotated[Path, typer.Argument(help="The witness's file, as `verify witness` left it.", exists=True)],
+    name: Annotated[str, typer.Option("--name", help="The witness's name for ever, as other.kommune.no/witness.")],
+    key_file: Annotated[Path, typer.Option("--with", help="The witness's Ed25519 key, PEM, readable by you alone.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the head with the witness's line goes.")],
+    as_json: AsJson = False,
+) -> None:
+    """As a witness of another's log: sign the head that you follow. Needs no gateway of your own."""
+    signer = notes.NoteSigner.from_file(name, key_file)
+    note = head_file.read_bytes()[: NOTE_BYTES_MAX + 1].decode("utf-8", errors="replace")
+    signed = signer.cosign(note, int(datetime.now(UTC).timestamp()))
+    read_head(signed)
+    beside = out.with_name(out.name + ".new")
+    beside.write_text(signed, encoding="utf-8")
+    beside.replace(out)
+    text = str(signer.witness)
+    show({"file": str(out), "key": text}, as_json=as_json, line=f"signed in {out} under {text}")
 
 
 def _write_update(text: str | None, out: Path, *, as_json: bool) -> None:

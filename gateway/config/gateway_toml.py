@@ -140,12 +140,17 @@ class TimeStamp(Section):
 
 
 class Evidence(Section):
-    """The log that proves the journal: its name, the Ed25519 key of its heads, where they are published, their time."""
+    """The log that proves the journal: its name, the Ed25519 key of its heads, where they are published, their time.
+
+    ``witness_keys``: of outside parties that sign heads, too; it rings when one leaves a head so many hours without its line.
+    """
 
     origin: str | None = None
     key: SecretReference | None = None
     earlier_keys: tuple[str, ...] = ()
     published_dir: Path | None = None
+    witness_keys: tuple[str, ...] = Field(default=(), max_length=limits.WITNESSES_MAX)
+    witness_silence_hours: float = Field(default=24.0, gt=0)
     time_stamp: TimeStamp | None = None
 
 

@@ -2,6 +2,8 @@
 
 A note is the text, an empty line, and one line for each signature: an em dash, the signer's name, and base64 of a
 four-octet key id with the signature. Keys are Ed25519; a key's id is bound to its name, so that it signs for one log.
+
+A witness's line (C2SP tlog-cosignature, v1) signs the time with the text, under a key of a kind of its own.
 """
 
 import base64
@@ -21,7 +23,11 @@ from gateway.crypto.keys import read_private
 from gateway.errors import ConfigError, SignatureError, StructureError
 from gateway.limits import NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX
 
-_ED25519: Final = b"\x01"
+LOG: Final = b"\x01"
+WITNESS: Final = b"\x04"
+"""Kinds of keys, as the octet before the public key has it: who signs a text, and who signs it with the time."""
+
+_TIME_OCTETS: Final = 8
 _KEY_OCTETS: Final = 32
 _ID_OCTETS: Final = 4
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,200}")
@@ -34,6 +40,7 @@ class NoteKey:
 
     name: str
     public: bytes
+    kind: bytes = LOG
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a name that could be misread in a note."""
@@ -44,26 +51,26 @@ class NoteKey:
     @property
     def id(self) -> bytes:
         """The first four octets of SHA-256 over name, line feed and typed key."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:_ID_OCTETS]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.kind + self.public).digest()[:_ID_OCTETS]
 
     @classmethod
-    def parse(cls, text: str) -> "NoteKey":
-        """Read the text form. Raises ConfigError."""
+    def parse(cls, text: str, kind: bytes = LOG) -> "NoteKey":
+        """Read the text form of a key of this kind. Raises ConfigError."""
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
         try:
             typed = base64.b64decode(encoded, validate=True)
-            key = cls(name, typed[1:])
+            key = cls(name, typed[1:], kind)
         except binascii.Error:
             message = "a note's key is not base64"
             raise ConfigError(message) from None
-        if typed[:1] != _ED25519 or key.id.hex() != key_id:
-            message = "a note's key does not fit its id, or is not Ed25519"
+        if typed[:1] != kind or key.id.hex() != key_id:
+            message = "a note's key does not fit its id, or is of another kind"
             raise ConfigError(message)
         return key
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(self.kind + self.public).decode()}"
 
 
 class NoteSigner:
@@ -93,6 +100,18 @@ class NoteSigner:
         """The signature line of a text that ends with a line feed."""
         signature = base64.b64encode(self.public.id + self._key.sign(text.encode())).decode()
         return f"\u2014 {self.public.name} {signature}\n"
+
+    @property
+    def witness(self) -> NoteKey:
+        """The public key of its lines as a witness."""
+        return NoteKey(self.public.name, self.public.public, WITNESS)
+
+    def cosign(self, note: str, at_s: int) -> str:
+        """The note with a witness's line more: seen at this time, seconds since 1970. Raises StructureError."""
+        text, _ = _split(note)
+        time = at_s.to_bytes(_TIME_OCTETS, "big")
+        signature = base64.b64encode(self.witness.id + time + self._key.sign(_timed(text, time))).decode()
+        return f"{note}\u2014 {self.public.name} {signature}\n"
 
 
 def sign(text: str, signers: Iterable[NoteSigner]) -> str:
@@ -140,9 +159,18 @@ def _vouching(text: str, name: str, encoded: str, keys: Sequence[NoteKey]) -> No
     key = next((one for one in keys if one.name == name and one.id == raw[:_ID_OCTETS]), None)
     if key is None:
         return None
+    signature, signed = raw[_ID_OCTETS:], text.encode()
+    if key.kind == WITNESS:
+        time, signature = signature[:_TIME_OCTETS], signature[_TIME_OCTETS:]
+        signed = _timed(text, time)
     try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(raw[_ID_OCTETS:], text.encode())
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, signed)
     except InvalidSignature:
         message = f"the signature of {name} does not hold"
         raise SignatureError(message) from None
     return key
+
+
+def _timed(text: str, time: bytes) -> bytes:
+    """What a witness signs."""
+    return f"cosignature/v1\ntime {int.from_bytes(time, 'big')}\n{text}".encode()

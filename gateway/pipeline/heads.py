@@ -96,12 +96,13 @@ class HeadKeeper:
         ours = name == log.origin(conn)
         if not ours and any(one.origin == name for one in log.closed(conn)):
             return None
-        text, _ = notes.verified(note, self._keys_of(name))
+        text, _ = notes.verified(note, self.keys_of(name))
         if not ours:
             raise ConfigError(OLDER)
         return formats.read_head(text)
 
-    def _keys_of(self, name: str) -> list[notes.NoteKey]:
+    def keys_of(self, name: str) -> list[notes.NoteKey]:
+        """Which keys may sign for the log of this name. Raises StructureError when it can be none's."""
         try:
             return [self.signer.under(name).public, *(key for key in self._earlier if key.name == name)]
         except ConfigError as error:

@@ -45,6 +45,7 @@ class AlarmCode(StrEnum):
     BALANCE_DIFFERS = "balance-differs"
     TIME_STAMP_MISSING = "time-stamp-missing"
     RESTORED = "restored"
+    WITNESS_SILENT = "witness-silent"
 
 
 _CLOSE: Final = (
