@@ -21,6 +21,7 @@ from tests.interop.fiks.kit import Peer, PeerError, peer, trusting
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 REQUEST = "no.ks.fiks.bekymringsmelding.offentlig.v2"
+REFUSAL = "no.ks.fiks.bekymringsmelding.feilet.v1"
 RECEIPT = "no.ks.fiks.bekymringsmelding.mottatt.v1"
 WITHIN_S = 30
 
@@ -119,6 +120,18 @@ async def test_six_megabytes_go_through_dokumentlager_and_come_out_the_same(pair
     assert (got["meldingId"], got["files"]) == (sent, {"vedlegg.pdf": sha256(content)})
     assert sum(one.stat().st_size > len(content) for one in (pair.folder / "fiks").rglob("*") if one.is_file()) == 1
     await pair.a("ack", meldingId=sent)
+
+
+async def test_a_refusal_is_sealed_for_the_account_that_it_answers(pair):
+    reason = b'{"melding": "kan ikke lagres"}'
+    sent = await pair.a.send(pair.b, [pair.file("bekymringsmelding.json", b"{}")])
+    await pair.b.next()
+    refusal = await pair.b("answer", meldingId=sent, type=REFUSAL, files=[pair.file("feilmelding.json", reason)])
+    await pair.b("ack", meldingId=sent)
+    told = await pair.a.next()
+    assert (told["meldingId"], told["type"], told["answers"]) == (refusal, REFUSAL, sent)
+    assert told["files"] == {"feilmelding.json": sha256(reason)}
+    await pair.a("ack", meldingId=refusal)
 
 
 async def test_a_message_put_back_comes_again_and_says_so(pair):

@@ -85,12 +85,16 @@ def class_path() -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several processes test at once; one of them builds
         if not _is_built():
             _build()
-    return f"{TARGET / 'classes'}{os.pathsep}{(TARGET / 'classpath').read_text(encoding='utf-8').strip()}"
+    return os.pathsep.join([str(TARGET / "classes"), *_jars()])
+
+
+def _jars() -> list[str]:
+    return (TARGET / "classpath").read_text(encoding="utf-8").strip().split(os.pathsep)
 
 
 def _is_built() -> bool:
     stamp = TARGET / "built"
-    return stamp.exists() and stamp.read_text() == _sources()
+    return stamp.exists() and stamp.read_text() == _sources() and all(Path(jar).exists() for jar in _jars())
 
 
 def _sources() -> str:
