@@ -155,7 +155,12 @@ class Dispatch:
             if take(fault):
                 del headers[name]
         if take(FiksFault.MALFORMED_HEADERS):
-            headers |= {"melding-id": "ikke-en-uuid", "avsender-id": 17, "svar-til": b"\xff\xfe", CUSTOM + "tom": None}
+            headers |= {
+                "melding-id": "ikke-en-uuid",
+                "avsender-id": 17,
+                "svar-til": bytearray(b"\xff\xfe"),
+                CUSTOM + "tom": None,
+            }
         if take(FiksFault.UNKNOWN_SENDER):
             headers["avsender-id"] = str(uuid.uuid4())
         if take(FiksFault.MISSPELT_CORRELATION):

@@ -89,6 +89,8 @@ class Mail:
         if self._connection is None:
             return
         if self._channel is not None and not self._connection.is_closed and self._connection.connected.is_set():
+            await self._channel.close()  # with its consumers: they would be told that their queues go
+            self._channel = await self._connection.channel()
             for name in (*(QUEUE + konto_id for konto_id in self._declared), self._dead):
                 await self._channel.queue_delete(name)
         await self._connection.close()
@@ -124,9 +126,9 @@ class Mail:
     async def counts(self, konto_id: str) -> Counts:
         """How many consumers an account has, and how many messages wait."""
         await self.declare(konto_id)
-        queue = await self._open_channel().declare_queue(QUEUE + konto_id, passive=True)
-        found = queue.declaration_result
-        return Counts(found.consumer_count or 0, found.message_count or 0)
+        channel = await self._open_channel().get_underlay_channel()  # the robust one answers from memory
+        found = await channel.queue_declare(QUEUE + konto_id, passive=True)
+        return Counts((found and found.consumer_count) or 0, (found and found.message_count) or 0)
 
     async def consume(self, konto_id: str, take: Callable[[AbstractIncomingMessage], Awaitable[None]]) -> None:
         """Read an account of the platform's own; ``take`` acks."""

@@ -1,0 +1,186 @@
+"""RabbitMQ under the platform: who gets in, and what becomes of a message that nobody takes (fiks.md 4)."""
+
+import asyncio
+from datetime import timedelta
+
+import aio_pika
+import aiormq
+import pytest
+
+from gateway.simulators.fiks.dispatch import Outgoing
+from gateway.simulators.issuer import IssuerFault
+from tests.broker import broker, running_fiks
+from tests.integration.simulators.fiks_kit import connected, consuming, receive, send
+
+FORBIDDEN = aiormq.exceptions.ChannelAccessRefused
+REFUSED = aio_pika.exceptions.ProbableAuthenticationError
+
+
+@pytest.fixture
+async def fiks(tmp_path):
+    async with running_fiks(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def pair(fiks):
+    return await fiks.member("Avsender"), await fiks.member("Mottaker")
+
+
+async def test_a_message_sent_over_rest_comes_over_amqp_with_the_headers_of_the_platform(fiks, pair):
+    sender, receiver = pair
+    accepted = await send(
+        fiks, sender, receiver, ttl=60_000, svarPaMelding=sender.konto_id, headere={"klientMeldingId": "abc"}
+    )
+    message = await receive(fiks, receiver)
+    assert message.body == b"innhold"
+    assert message.routing_key == f"fiksio.konto.{receiver.konto_id}"
+    assert message.expiration == 60.0  # as a number of seconds; on the wire "60000"
+    assert {name: value for name, value in message.headers.items() if not name.startswith("x-")} == {
+        "melding-id": accepted["meldingId"],
+        "type": "no.prove.v1",
+        "avsender-id": sender.konto_id,
+        "avsender-navn": "Avsender",
+        "svar-til": sender.konto_id,
+        "egendefinert-header.klientMeldingId": "abc",
+    }
+
+
+async def test_an_expired_token_opens_no_connection_and_a_live_one_does(fiks, pair):
+    _, receiver = pair
+    fiks.platform.issuer.faults.add(IssuerFault.EXPIRED_TOKENS)
+    with pytest.raises(REFUSED):
+        async with connected(fiks, receiver):
+            pass
+    fiks.platform.issuer.faults.clear()
+    receiver.tokens.forget()
+    async with connected(fiks, receiver):
+        pass
+
+
+@pytest.mark.parametrize("password", ["{passord}", "feil {token}", "{passord} feil", "{passord}  {token}", " {token}"])
+async def test_a_password_that_is_not_password_space_token_opens_nothing(fiks, pair, password):
+    _, receiver = pair
+    made = password.format(passord=receiver.passord, token=await receiver.tokens.token())
+    with pytest.raises(REFUSED):
+        async with connected(fiks, receiver, made):
+            pass
+
+
+async def test_an_integration_reads_its_own_queue_and_no_other(fiks, pair):
+    sender, receiver = pair
+    async with connected(fiks, sender) as channel:
+        with pytest.raises(FORBIDDEN):
+            async with consuming(channel, receiver) as messages:
+                await anext(messages)
+
+
+async def test_an_integration_declares_binds_publishes_and_deletes_nothing(fiks, pair):
+    _, receiver = pair
+    own = f"fiksio.konto.{receiver.konto_id}"
+
+    async def refused(act) -> bool:
+        async with connected(fiks, receiver) as channel:
+            try:
+                await act(channel)
+            except FORBIDDEN:
+                return True
+            return False
+
+    assert await refused(lambda channel: channel.declare_queue("annet"))
+    assert await refused(lambda channel: channel.declare_exchange("annet"))
+    assert await refused(lambda channel: channel.queue_delete(own))
+    assert await refused(lambda channel: channel.default_exchange.publish(aio_pika.Message(b""), own))
+
+    async def bind(channel):
+        await (await channel.get_queue(own, ensure=False)).bind("amq.topic", "x")
+
+    assert await refused(bind)
+
+
+async def test_the_third_failed_attempt_takes_a_message_away_and_tells_its_sender(fiks, pair):
+    sender, receiver = pair
+    accepted = await send(fiks, sender, receiver)
+    redelivered = []
+    async with connected(fiks, receiver) as channel, consuming(channel, receiver) as messages:
+        for _ in range(3):
+            message = await anext(messages)
+            redelivered.append(message.redelivered)
+            await message.nack(requeue=True)
+        told = await receive(fiks, sender)
+    assert redelivered == [False, True, True]
+    assert told.headers["type"] == "no.ks.fiks.kvittering.serverfeil.v1"
+    assert told.headers["svar-til"] == accepted["meldingId"]
+    assert (await fiks.platform.mail.counts(receiver.konto_id)).waiting == 0
+
+
+async def test_a_lost_connection_counts_as_an_attempt(fiks, pair):
+    sender, receiver = pair
+    await send(fiks, sender, receiver)
+    for attempt in range(3):
+        async with connected(fiks, receiver) as channel, consuming(channel, receiver) as messages:
+            assert (await anext(messages)).redelivered == (attempt > 0)
+            fiks.platform.front.cut()
+            await asyncio.wait_for(channel.closed(), 5)
+    assert (await receive(fiks, sender)).headers["type"] == "no.ks.fiks.kvittering.serverfeil.v1"
+
+
+async def test_a_message_whose_time_ran_out_is_told_once_it_stands_at_the_head(fiks, pair):
+    sender, receiver = pair
+    first = await send(fiks, sender, receiver)
+    second = await send(fiks, sender, receiver, ttl=1000)
+    async with connected(fiks, receiver) as channel:
+        await channel.set_qos(1)
+        async with consuming(channel, receiver) as messages:
+            message = await anext(messages)
+            assert message.headers["melding-id"] == first["meldingId"]
+            await asyncio.sleep(1.2)  # the second one's time is over, and the first one is in its way no more
+            await message.ack()
+        told = await receive(fiks, sender)
+    assert told.headers["type"] == "no.ks.fiks.kvittering.tidsavbrudd"
+    assert told.headers["svar-til"] == second["meldingId"]
+    assert told.headers["svar-til-type"] == "no.prove.v1"
+    assert not told.body
+
+
+async def test_a_nack_without_requeue_throws_a_message_away_and_tells_nobody(fiks, pair):
+    sender, receiver = pair
+    await send(fiks, sender, receiver)
+    async with connected(fiks, receiver) as channel, consuming(channel, receiver) as messages:
+        await (await anext(messages)).nack(requeue=False)
+        async with asyncio.timeout(5):
+            while not fiks.platform.dispatch.dead:
+                await asyncio.sleep(0.01)
+    assert [letter.reason for letter in fiks.platform.dispatch.dead] == ["rejected"]
+    assert (await fiks.platform.mail.counts(receiver.konto_id)).waiting == 0
+    assert (await fiks.platform.mail.counts(sender.konto_id)).waiting == 0
+
+
+async def test_a_receipt_that_runs_out_makes_no_further_receipt(fiks, pair):
+    sender, receiver = pair
+    kind = "no.ks.fiks.kvittering.serverfeil.v1"
+    message = Outgoing(sender.konto_id, receiver.konto_id, kind, ttl=timedelta(milliseconds=1))
+    await fiks.platform.send(message)
+    async with asyncio.timeout(5):
+        while not fiks.platform.dispatch.dead:
+            await asyncio.sleep(0.01)
+    assert (await fiks.platform.mail.counts(sender.konto_id)).waiting == 0
+
+
+async def test_the_brokers_log_holds_no_password_and_no_token(fiks, pair):
+    _, receiver = pair
+    token = await receiver.tokens.token()
+    async with connected(fiks, receiver):
+        pass
+    with pytest.raises(REFUSED):
+        async with connected(fiks, receiver, f"feil-{receiver.passord} {token}"):
+            pass
+    async with asyncio.timeout(10):
+        while receiver.integrasjon_id not in (log := _log(broker().folder / "node" / "log")):
+            await asyncio.sleep(0.05)
+    assert receiver.passord not in log
+    assert token not in log
+
+
+def _log(folder):
+    return "".join(path.read_text() for path in folder.iterdir())
