@@ -1,6 +1,6 @@
 """A public report sent as KS's Java producer client sends it, through the real gateway to a case system, and told LEVERT.
 
-KS's own client is on no registry (fiks/README.md); the sender is a program of ours on the libraries it is made of.
+KS's own client is not on Maven Central (fiks/README.md); the sender is a program of ours on the libraries it is made of.
 """
 
 import asyncio

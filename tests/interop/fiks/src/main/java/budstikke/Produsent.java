@@ -79,11 +79,14 @@ public final class Produsent {
                 .build();
     }
 
-    /** The first line of standard input holds the settings; each later one is an order. */
+    /** The first order is "connect", which holds the settings. */
     public static void main(String[] none) throws IOException {
         Produsent[] made = new Produsent[1];
         Lines.serve(Map.of(
-                "connect", order -> (made[0] = new Produsent(order)).settings.get("base"),
+                "connect", order -> {
+                    made[0] = new Produsent(order);
+                    return true;
+                },
                 "bydeler", order -> made[0].bydeler(order.get("kommunenummer").asText()),
                 "send", order -> made[0].send(order),
                 "status", order -> made[0].status(order.get("uuid").asText())));
