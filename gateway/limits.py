@@ -83,6 +83,15 @@ JWKS_KEEP_S: Final = 24 * 3600  # a failing fetch keeps the last good set this l
 JWKS_REFRESH_S: Final = 3600  # a set older than this is fetched again, so that withdrawn keys go
 TOKENS_CACHED_MAX: Final = 4096  # verified tokens remembered by their SHA-256
 
+# Tokens that we buy at Maskinporten (fiks.md 2.3)
+TOKEN_ANSWER_BYTES_MAX: Final = 64 * KIB
+TOKEN_MARGIN_S: Final = 30  # a token is not given out for the last half minute of its life
+TOKEN_FETCH_S_MAX: Final = 10.0  # one try
+TOKEN_TRIES_MAX: Final = 3  # of one fetch, each with a grant of its own
+TOKEN_REFUSED_S: Final = 60.0  # a refusal is not asked about again before this: it waits for a person
+TOKEN_FAULTS_MAX: Final = 6  # tries in a row without an answer, after which the issuer is left alone ...
+TOKEN_BREAK_S: Final = 30.0  # ... for so long
+
 # Case system
 CLAIM_MAX: Final = 50
 LIST_MAX: Final = 100
@@ -138,3 +147,7 @@ UNFINISHED_BYTES_MAX: Final = 4 * GIB  # stored here and not finished; above it 
 CASE_SYSTEM_BYTES_PER_MINUTE: Final = 1 * GIB  # sent to us or fetched
 MESSAGE_OVERHEAD_BYTES: Final = 64 * KIB  # what a message counts beside its octets: rows, journal entries, opening
 OVER_QUOTA_WEIGHT: Final = 10  # above its unfinished bytes a client's octets count so many times
+
+# Roads that are fetched from
+INBOUND_AT_ONCE: Final = 4  # deliveries of one road being stored at once
+GIVE_BACK_AFTER_S: Final = 30.0  # before a delivery that cannot be stored is given back: partners count how often

@@ -65,12 +65,12 @@ def section(prefix: str, model: type[BaseModel], given: object = None) -> Iterat
 
 
 def _place(prefix: str, name: str, field: FieldInfo) -> str:
-    """The table's name; of a table per channel with a place for the channel, of a list as TOML writes lists."""
+    """The table's name; of one of many with a place for its name, of a list as TOML writes lists."""
     place = f"{prefix}.{name}" if prefix else name
     origin = getattr(field.annotation, "__origin__", None)
     if origin is tuple:
         return f"[{place}]"
-    return f"{place}.(channel)" if origin is dict else place
+    return f"{place}.(name)" if origin is dict else place
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -88,7 +88,7 @@ def _type(field: FieldInfo) -> str:
         text = "secret"
     elif (choices := _enum_in(field.annotation)) is not None:
         text = "one of " + ", ".join(f"`{choice.value}`" for choice in choices)
-    elif (closed := re.search(r"Literal\[(.*)\]", text)) is not None:
+    elif (closed := re.search(r"Literal\[(.*?)\]", text)) is not None:
         text = "one of " + closed[1].replace("'", "`")
     else:
         text = next(words for pattern, words in _WORDS.items() if re.search(pattern, text))

@@ -6,14 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import aiohttp
-import structlog
 import uuid_utils
 
 from gateway.app.calls import blocking, http_session
 from gateway.app.doors import Doors, expiries, listen
 from gateway.app.host_check import Host, findings, ring_host
 from gateway.app.keys import missing_keys
+from gateway.app.lending import Lender, clients_of
 from gateway.app.parts import (
     adapter_settings,
     catalogue_of,
@@ -46,7 +45,7 @@ from gateway.pipeline.watch import watching
 from gateway.pipeline.witnesses import watching_witnesses
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
-from gateway.spi import Adapter, Context
+from gateway.spi import Adapter
 from gateway.store import log
 from gateway.store.database import Store
 from gateway.store.opening import embedded, engine_lock, opened_store
@@ -92,12 +91,15 @@ class Gateway:
 
     env: Environment
     doors: Doors
+    lender: Lender
 
     def renew(self, configuration: Configuration) -> None:
         """Take renewed keys and certificates into use without a stop. Raises ConfigError and goes on as before."""
         offices = offices_of(configuration)
         self.env.offices.require_same(offices)
+        clients = clients_of(configuration)
         self.doors.renew(configuration)
+        self.lender.maskinporten.renew(clients)
         self.env.offices.renew(offices)
 
 
@@ -114,7 +116,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         await prove_shared(env.store, env.vault.folder)
         incarnation = await incarnate(env.store)
         session = await stack.enter_async_context(http_session())
-        adapters = await open_adapters(stack, configuration, env, session)
+        lender = Lender(configuration, env, session)
+        adapters = await open_adapters(stack, configuration, env, lender)
         await stack.enter_async_context(engine(env, incarnation, adapters))
         await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
         await stack.enter_async_context(stamping(env, stamp_of(configuration, session)))
@@ -124,7 +127,7 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
             await ring_host(env, await asyncio.to_thread(findings, Host.under(configuration)))
         doors = await listen(stack, configuration, env, session, adapters)
         env.log.info("gateway.ready", incarnation=incarnation.id, mode=configuration.settings.mode)
-        yield Gateway(env, doors)
+        yield Gateway(env, doors, lender)
         env.log.info("gateway.stopping", incarnation=incarnation.id)
 
 
@@ -166,19 +169,14 @@ async def engine(
 
 
 async def open_adapters(
-    stack: AsyncExitStack, configuration: Configuration, env: Environment, session: aiohttp.ClientSession
+    stack: AsyncExitStack, configuration: Configuration, env: Environment, lender: Lender
 ) -> dict[str, Adapter]:
     """Open what the configuration names, no other (S107); each is closed with ``stack``."""
     opened: dict[str, Adapter] = {}
     for name in configuration.settings.adapters:
         spec, settings = adapter_settings(configuration, name)
-        context = Context(clock=env.clock, session=session, log=_bound(env.log, name))
-        opened[name] = await stack.enter_async_context(spec.open(settings, context))
+        opened[name] = await stack.enter_async_context(spec.open(settings, lender.context(name)))
         if opened[name].outbound is not None:
             await prepare(env, name)
             env.roads.open(name, opened[name])
     return opened
-
-
-def _bound(log: structlog.stdlib.BoundLogger, adapter: str) -> structlog.stdlib.BoundLogger:
-    return log.bind(adapter=adapter)

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway import config
 from gateway.app.calls import fetch
+from gateway.app.lending import clients_of
 from gateway.config import Configuration
 from gateway.crypto.tokens import TokenVerifier
 from gateway.crypto.trust import read_roots
@@ -170,4 +171,6 @@ def expiries(configuration: Configuration, offices: Offices) -> dict[str, dateti
         if listener.certificate is not None:
             chain = read_roots([config.resolve(configuration.folder, listener.certificate)])
             found[f"listen.{name}"] = min(one.not_valid_after_utc for one in chain)
+    for name, client in clients_of(configuration).items():
+        found[f"maskinporten.{name}"[:SUBJECT_CHARS_MAX]] = client.signer.key.chain[0].not_valid_after_utc
     return found

@@ -12,6 +12,7 @@ import typer
 from gateway.app import environment, open_adapters
 from gateway.app.backup import place_of, recipient_of, signer_of, source_of
 from gateway.app.calls import http_session
+from gateway.app.lending import Lender
 from gateway.app.parts import data_dir
 from gateway.backup.accept_older import AcceptedOlder, accept_older
 from gateway.backup.asking import Answers, ask_roads
@@ -167,7 +168,7 @@ def _asked(configuration: Configuration) -> list[Answers] | str:
         async with AsyncExitStack() as stack:
             env = await stack.enter_async_context(environment(configuration))
             session = await stack.enter_async_context(http_session())
-            await open_adapters(stack, configuration, env, session)
+            await open_adapters(stack, configuration, env, Lender(configuration, env, session))
             return await ask_roads(env)
 
     try:

@@ -16,6 +16,7 @@ from gateway.app.backup import backup_certificate
 from gateway.app.calls import nobody
 from gateway.app.doors import LOOPBACK, NAMES, tls_of
 from gateway.app.keys import in_token
+from gateway.app.lending import clients_of
 from gateway.app.parts import adapter_settings, catalogue_of, offices_of, roads_of, trust_of, witnesses_of
 from gateway.cli.floors import floor_faults
 from gateway.cli.production import production_faults
@@ -23,7 +24,9 @@ from gateway.config import Configuration
 from gateway.crypto.keys import read_private
 from gateway.errors import ConfigError
 
-_OFFICE_KEY: Final = re.compile(r"tenants/.*\.(receive_keys\.\d+\.key|(print|signing)_key\.key|key_encryption_key)")
+_OPENED_KEY: Final = re.compile(
+    r"tenants/.*\.(receive_keys\.\d+\.key|(print|signing)_key\.key|key_encryption_key)|maskinporten\.[^.]+\.key\.key"
+)
 _SIGNED_BY_THEMSELVES: Final = ("crl_url", "ocsp_url")  # RFC 5280 and 6960 answers; http is their usual road
 
 
@@ -47,6 +50,7 @@ def faults_of(configuration: Configuration) -> list[str]:
         *(partial(trust_of, configuration, channel, nobody) for channel in configuration.settings.trust),
         *(partial(tls_of, configuration, name) for name in NAMES),
         partial(backup_certificate, configuration),
+        partial(clients_of, configuration),
         partial(witnesses_of, configuration),
         *(partial(_secret, configuration.folder, *found) for found in secrets_of(configuration)),
     ]
@@ -78,7 +82,7 @@ def _secret(folder: Path, place: str, reference: str) -> None:
     try:
         if reference.startswith("file:"):
             read_private(config.secret_path(folder, reference))
-        elif not (in_token(reference) and _OFFICE_KEY.fullmatch(place)):  # those were opened with the offices
+        elif not (in_token(reference) and _OPENED_KEY.fullmatch(place)):  # those were opened already
             config.read_secret(folder, reference)
     except ConfigError as error:
         raise ConfigError(*(f"{place}: {fault}" for fault in error.faults)) from None

@@ -11,6 +11,7 @@ from gateway import config, crashpoints
 from gateway.app.calls import nobody
 from gateway.app.doors import NAMES
 from gateway.app.keys import in_token
+from gateway.app.lending import clients_of
 from gateway.app.parts import data_dir, offices_of, trust_of
 from gateway.config import Configuration
 from gateway.crypto.pkcs11_uri import parse
@@ -30,6 +31,11 @@ def production_faults(configuration: Configuration, secrets: Mapping[str, str]) 
         f"issuers: {one.issuer} is a test issuer (S05)"
         for one in settings.issuers
         if any(mark in f"{one.issuer} {one.jwks_uri}".lower() for mark in _TEST_ISSUERS)
+    ]
+    faults += [
+        f"maskinporten.{name}: {one.audience} is a test issuer (S05)"
+        for name, one in settings.maskinporten.items()
+        if any(mark in f"{one.audience} {one.token_endpoint}".lower() for mark in _TEST_ISSUERS)
     ]
     if LOOPBACK in settings.adapters:
         faults.append("adapters: loopback is for tests only (S86)")
@@ -100,7 +106,7 @@ def _certificate_faults(configuration: Configuration) -> list[str]:
 
 
 def _own_certificates(configuration: Configuration) -> Iterator[tuple[str, Certificate]]:
-    """Of the listeners and the offices, as far as they can be read; what cannot is told by the check of every mode."""
+    """Of the listeners, the offices and our clients at Maskinporten, as far as they can be read; what cannot is told by the check of every mode."""
     for name in NAMES:
         listener: config.Listener = getattr(configuration.settings.listen, name)
         if listener.certificate is not None:
@@ -111,3 +117,6 @@ def _own_certificates(configuration: Configuration) -> Iterator[tuple[str, Certi
             for ring in (office.receive, office.print_part):
                 yield from ((f"tenants: {office.tenant}", key.certificate) for key in ring.decryption_keys())
             yield f"tenants: {office.tenant}", office.receive.signing_key().chain[0]
+    with suppress(ConfigError):
+        for name, client in clients_of(configuration).items():
+            yield f"maskinporten.{name}", client.signer.key.chain[0]

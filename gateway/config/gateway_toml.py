@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway import limits
+from gateway.config.tenants_toml import KeyPair
 from gateway.config.values import SecretReference, Section
 
 
@@ -154,6 +155,26 @@ class Evidence(Section):
     time_stamp: TimeStamp | None = None
 
 
+class Maskinporten(Section):
+    """A client of ours at Maskinporten, whose tokens an adapter names by this section.
+
+    ``audience`` is the issuer's name. ``key`` signs grants. ``kid``: it is registered there under this id, and no
+    certificate is sent unless ``chain`` asks for it; else the key's own is, or with ``full`` its chain. A supplier names
+    whom it acts for as ``consumer_org``, or in the older way as ``on_behalf_of``, never both. ``tls_roots``: of the
+    endpoint, where no public issuer made its certificate.
+    """
+
+    audience: str
+    token_endpoint: str = Field(pattern=r"^https?://[!-?A-~]{1,1000}$")
+    client_id: str = Field(min_length=1)
+    key: KeyPair
+    kid: str | None = None
+    chain: Literal["leaf", "full"] | None = None
+    consumer_org: str | None = Field(default=None, pattern=r"^\d{9}$")
+    on_behalf_of: str | None = Field(default=None, pattern=r"^\d{9}$")
+    tls_roots: tuple[Path, ...] = ()
+
+
 class Backup(Section):
     """Backups are sealed for ``certificate``, whose key is kept elsewhere; without one a passphrase is asked for.
 
@@ -187,5 +208,6 @@ class Settings(Section):
     pkcs11: Pkcs11 = Pkcs11()
     evidence: Evidence = Evidence()
     backup: Backup = Backup()
+    maskinporten: dict[str, Maskinporten] = Field(default_factory=dict)
     operations_token: SecretReference | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)

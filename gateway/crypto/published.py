@@ -1,13 +1,22 @@
 """A receive certificate as its senders get it, and as we get another's."""
 
+import io
+import secrets
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.crypto.certificate_facts import UNREADABLE
-from gateway.errors import CertificateError
+from gateway.crypto.cms import EnvelopeWriter, open_envelope
+from gateway.crypto.keys import DecryptionKey
+from gateway.crypto.profiles import GATEWAY_ENVELOPE
+from gateway.errors import CertificateError, DecryptionError, StructureError
 from gateway.spi import PublicCertificate
+
+_TRIAL_BYTES: Final = 256
 
 
 def published(certificate: x509.Certificate) -> PublicCertificate:
@@ -33,3 +42,19 @@ def recipient_certificate(pem: str, at: datetime) -> x509.Certificate:
         msg = "the recipient's certificate is not valid now"
         raise CertificateError(msg)
     return certificate
+
+
+def opens(pem: str, keys: Sequence[DecryptionKey]) -> bool:
+    """Whether one of the keys opens what is sealed for this certificate (PEM), found by doing it (fiks.md 6.5).
+
+    What is no usable certificate is False. Blocks. Raises KeyUnavailableError.
+    """
+    trial, sealed = secrets.token_bytes(_TRIAL_BYTES), io.BytesIO()
+    try:
+        envelope = EnvelopeWriter(x509.load_pem_x509_certificate(pem.encode()), GATEWAY_ENVELOPE, sealed.write)
+        envelope.write(trial)
+        envelope.close()
+        sealed.seek(0)
+        return b"".join(open_envelope(sealed, keys, GATEWAY_ENVELOPE)) == trial
+    except (CertificateError, DecryptionError, StructureError, *UNREADABLE):
+        return False

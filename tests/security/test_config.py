@@ -10,7 +10,7 @@ import pytest
 from gateway import config, crashpoints
 from gateway.cli.check import faults_of, sound
 from gateway.errors import ConfigError
-from gateway.testing.pki import CA_USAGE, SEALING_USAGE, Make, certificate_pem, receive_key, self_signed
+from gateway.testing.pki import CA_USAGE, SEALING_USAGE, Make, Pki, certificate_pem, receive_key, self_signed
 from tests.conftest import ROOT
 from tests.production_kit import change, command, copied, name, private, production_site
 
@@ -69,6 +69,28 @@ def default_password(site):
     private(site.folder / "keys" / "operations-token", "changeit")
 
 
+def maskinporten(**changes):
+    """A client of ours at Maskinporten, as it may be but for the changes."""
+    lines = {
+        "audience": '"https://maskinporten.no/"',
+        "token_endpoint": '"https://maskinporten.no/token"',
+        "client_id": '"oss"',
+        "key": '{ key = "file:keys/signing.pem" }',
+    } | changes
+
+    def attack(site):
+        section = "\n".join(f"{key} = {value}" for key, value in lines.items())
+        with site.configuration.open("a") as file:
+            file.write(f"\n[maskinporten.fiks]\n{section}\n")
+
+    return attack
+
+
+def throw_away_client(site):
+    Pki().organisation("310000000").write_pem(site.folder / "keys" / "client.pem")
+    maskinporten(key='{ key = "file:keys/client.pem" }')(site)
+
+
 # What is done to an installation that production accepts, and what must then be said of it.
 ATTACKS = {
     "a receive key others may read": (readable("receive.pem"), "mode 644"),
@@ -98,6 +120,20 @@ ATTACKS = {
     "an unknown key": (top('colour = "red"'), "colour: Extra inputs are not permitted"),
     "an unknown key of a tenant": (tenant('navn = "Bergen"', 'navn = "Bergen"\nleder = "K."'), "leder: Extra inputs"),
     "an adapter that is not installed": (toml("adapters = [", "adapters = ['duer', "), "duer is not installed"),
+    "tokens from a test issuer": (
+        maskinporten(audience='"https://test.maskinporten.no/"'),
+        "maskinporten.fiks: https://test",
+    ),
+    "tokens over http": (maskinporten(token_endpoint='"http://maskinporten.no/token"'), "token_endpoint: http:"),
+    "tokens for a throw-away key": (throw_away_client, "maskinporten.fiks is a throw-away certificate"),
+    "tokens for a key that is not there": (
+        maskinporten(key='{ key = "file:keys/client.pem" }'),
+        "maskinporten.fiks: ",
+    ),
+    "tokens for two at once": (
+        maskinporten(consumer_org='"987654325"', on_behalf_of='"987654325"'),
+        "maskinporten.fiks: consumer_org and on_behalf_of exclude each other",
+    ),
     "no municipality": (lambda site: (site.folder / "tenants" / "4601.toml").unlink(), "no municipality"),
 }
 
@@ -113,6 +149,7 @@ def faults(site):
 @pytest.mark.proves("S108")
 @pytest.mark.proves("S05")
 def test_control_what_production_accepts_has_no_fault(site):
+    maskinporten()(site)
     assert faults(site) == ()
 
 

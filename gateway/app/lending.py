@@ -1,0 +1,96 @@
+"""What an adapter is lent: tokens, secrets, trust in servers, and a trial of what others seal for us."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from gateway import config
+from gateway.app.keys import KeyOpener
+from gateway.app.maskinporten import Client, Maskinporten
+from gateway.app.parts import catalogue_of
+from gateway.config import Configuration
+from gateway.crypto.maskinporten import GrantRequest, GrantSigner
+from gateway.crypto.published import opens
+from gateway.errors import ConfigError
+from gateway.http.tls import client_context
+from gateway.pipeline.environment import Environment
+from gateway.spi import Address, Context
+
+
+class Lender:
+    """Lends to each adapter what stands in ``Context``; ``maskinporten`` is shared by all."""
+
+    def __init__(self, configuration: Configuration, env: Environment, session: aiohttp.ClientSession) -> None:
+        self._folder = configuration.folder
+        self._env = env
+        self._session = session
+        self._types = catalogue_of(configuration).types()
+        self.maskinporten = Maskinporten(clients_of(configuration), session, env.clock, env.log)
+
+    def context(self, adapter: str) -> Context:
+        """What the adapter of this name is lent."""
+        return Context(
+            clock=self._env.clock,
+            session=self._session,
+            log=self._env.log.bind(adapter=adapter),
+            tokens=self.maskinporten.tokens,
+            secret=self._secret,
+            tls=partial(_trusting, self._folder),
+            opens=self._opens,
+            types=self._types_on(adapter),
+        )
+
+    def _secret(self, reference: str) -> str:
+        try:
+            return config.read_secret(self._folder, reference).decode().strip()
+        except UnicodeDecodeError:
+            message = f"{reference}: not UTF-8"
+            raise ConfigError(message) from None
+
+    def _opens(self, address: Address, certificate: str) -> bool:
+        office = self._env.offices.at(address)
+        return office is not None and opens(certificate, office.receive.decryption_keys())
+
+    def _types_on(self, channel: str) -> Mapping[str, str]:
+        return {kind.channels[channel]: kind.key for kind in self._types if channel in kind.channels}
+
+
+def clients_of(configuration: Configuration) -> dict[str, Client]:
+    """Every section ``[maskinporten.<name>]`` with its key opened. Raises ConfigError naming every fault."""
+    faults: list[str] = []
+    clients: dict[str, Client] = {}
+    for name, section in configuration.settings.maskinporten.items():
+        try:
+            clients[name] = _client(configuration, section)
+        except ConfigError as error:
+            faults.extend(f"maskinporten.{name}: {fault}" for fault in error.faults)
+    if faults:
+        raise ConfigError(*faults)
+    return clients
+
+
+def _client(configuration: Configuration, section: config.Maskinporten) -> Client:
+    opener = KeyOpener(configuration.folder, configuration.settings.pkcs11)
+    ring = opener.ring([], section.key)
+    if opener.faults:
+        raise ConfigError(*opener.faults)
+    enclosed = section.chain if section.kid is not None else section.chain or "leaf"
+    return Client(
+        request=GrantRequest(
+            audience=section.audience,
+            client_id=section.client_id,
+            scope="",
+            consumer_org=section.consumer_org,
+            on_behalf_of=section.on_behalf_of,
+        ),
+        signer=GrantSigner(ring.signing_key(), section.kid, enclosed),
+        endpoint=section.token_endpoint,
+        tls=_trusting(configuration.folder, section.tls_roots) if section.tls_roots else None,
+    )
+
+
+def _trusting(folder: Path, roots: Sequence[Path]) -> ssl.SSLContext:
+    return client_context([config.resolve(folder, file) for file in roots])
