@@ -37,13 +37,13 @@ class _Declaration(Section):
     lane: Lane
     skjema: str | None = None
     skjema_dokument: str | None = None
-    documents: tuple[str, ...] = Field(min_length=1)
+    documents: tuple[str, ...]
     gradering: Literal["T", "S", "G"]
     skjermes_for: tuple[str, ...]
-    hjemmel: tuple[str, ...] = Field(min_length=1)
+    hjemmel: tuple[str, ...]
     oppbevares_dager: int = Field(gt=0)
     frister: tuple[str, ...]
-    kanal: dict[str, _Kanal]
+    kanal: dict[str, _Kanal] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -160,6 +160,8 @@ def _read_type(
         return None, None
     if declared.skjema_dokument is not None and declared.skjema_dokument not in declared.documents:
         faults.append(f"{place}: skjema_dokument is not among documents")
+    if declared.retning is Direction.OUT and not (declared.documents and declared.hjemmel):
+        faults.append(f"{place}: what goes out needs documents and hjemmel")
     if (declared.skjema is None) != (declared.skjema_dokument is None):
         faults.append(f"{place}: skjema and skjema_dokument go together")
     schema = _read_schema(place, folder / declared.skjema, faults) if declared.skjema else None

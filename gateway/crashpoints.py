@@ -23,6 +23,7 @@ class Point(StrEnum):
     ACCEPT = "accept"  # intake: message, payloads, journal, effect
     CLAIM_WORK = "claim-work"  # a worker takes a lease
     BEGIN_ATTEMPT = "begin-attempt"  # the attempt row, just before the work
+    FETCHED = "fetched"  # what did not come with the delivery
     OPENED = "opened"  # opened, verified, validated: READY and its neighbours
     OFFER = "offer"  # the case system claims
     CONFIRM = "confirm"  # read-back right

@@ -35,6 +35,7 @@ class TestDelivery:
     )
     answer_to: str | None = None
     fault: str | None = None
+    blob: str | None = None
     acknowledged: int = 0
     chunk: int = 65536
 

@@ -196,6 +196,11 @@ class ReportDelivery:
         """None: what cannot be understood is refused before it is stored."""
         return None
 
+    @property
+    def blob(self) -> str | None:
+        """None: everything comes in the request."""
+        return None
+
     async def parts(self) -> AsyncIterator[tuple[str, Stream]]:
         """The two parts. Raises MalformedRequestError when one is missing, doubled or no envelope."""
         seen: set[str] = set()

@@ -1,7 +1,7 @@
 """The partner that is ourselves: takes parcels, keeps them, and gives a receipt for each."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from adapters.loopback.settings import LoopbackSettings
@@ -36,7 +36,7 @@ class LoopbackRoad:
         """Whether it is here."""
         return self._taken(parcel) if self._has(parcel) else TryLater("not-here")
 
-    async def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
+    async def deliveries(self) -> AsyncGenerator[Delivery | Receipt, None]:
         """Receipts, as they are given; after a start those of all parcels kept, since one may have been missed."""
         if self._settings.folder is not None and self._settings.receipts:
             for path in sorted(self._settings.folder.glob("*@*")):

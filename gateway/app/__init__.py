@@ -34,11 +34,13 @@ from gateway.domain.message_type import Lane
 from gateway.egress import egress_session, plain_socket, public_socket
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.fetch import run_inbound
 from gateway.pipeline.hourly import run_hourly
 from gateway.pipeline.key_watch import watching_keys
+from gateway.pipeline.road_watch import watching_roads
 from gateway.pipeline.stamps import stamping
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
-from gateway.pipeline.traffic import prepare, run_inbound, run_road
+from gateway.pipeline.traffic import prepare, run_road
 from gateway.pipeline.upkeep import run_upkeep
 from gateway.pipeline.vault import Vault
 from gateway.pipeline.watch import watching
@@ -119,6 +121,8 @@ async def running(configuration: Configuration) -> AsyncIterator[Gateway]:
         lender = Lender(configuration, env, session)
         adapters = await open_adapters(stack, configuration, env, lender)
         await stack.enter_async_context(engine(env, incarnation, adapters))
+        watches = {name: adapter.watch for name, adapter in adapters.items() if adapter.watch is not None}
+        await stack.enter_async_context(watching_roads(env, watches))
         await stack.enter_async_context(watching(env, lambda: expiries(configuration, env.offices)))
         await stack.enter_async_context(stamping(env, stamp_of(configuration, session)))
         await stack.enter_async_context(watching_witnesses(env, witnesses_of(configuration)))
@@ -176,7 +180,7 @@ async def open_adapters(
     for name in configuration.settings.adapters:
         spec, settings = adapter_settings(configuration, name)
         opened[name] = await stack.enter_async_context(spec.open(settings, lender.context(name)))
-        if opened[name].outbound is not None:
+        if opened[name].outbound is not None or opened[name].inbound is not None:
             await prepare(env, name)
-            env.roads.open(name, opened[name])
+        env.roads.open(name, opened[name])
     return opened

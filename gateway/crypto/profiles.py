@@ -94,6 +94,8 @@ class ContainerProfile:
 
 # decisions 1.4 and 4.8: dropping a report about a child is worse than showing it with a warning.
 FIKS_CONCERN_REPORT: Final = ContainerProfile("concern report", accept_sha1_signature=True, deliver_with_warning=True)
+# fiks.md 7.2: KS's Java library still signs with SHA-1; what is no concern report needs a signer that we trust.
+FIKS_CONTAINER: Final = ContainerProfile("fiks", accept_sha1_signature=True)
 # Section 1 rows 1-3, everything that is not a concern report.
 STRICT_CONTAINER: Final = ContainerProfile("strict")
 # Section 1 row 2: SHA-1 in the manifest's signature by switch.

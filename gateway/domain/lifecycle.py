@@ -42,6 +42,7 @@ class Event(StrEnum):
     OPENED = "opened"
     SEAL_BROKEN = "seal-broken"
     CONTENT_DIFFERS = "content-differs"
+    NOT_UNDERSTOOD = "not-understood"
     KILLED_WORKER = "killed-worker"
     SEEN_BEFORE = "seen-before"
     SEEN_REFUSED = "seen-refused"
@@ -109,6 +110,7 @@ INBOUND: Final[Table] = (
     Row(S.RECEIVED,    E.OPENED,            S.READY,       (F.RING,)),
     Row(S.RECEIVED,    E.SEAL_BROKEN,       S.QUARANTINED, (F.ALARM,)),
     Row(S.RECEIVED,    E.CONTENT_DIFFERS,   S.QUARANTINED, (F.ALARM,)),   # same id, other content
+    Row(S.RECEIVED,    E.NOT_UNDERSTOOD,    S.QUARANTINED, (F.ALARM,)),   # its headers, its type, or nothing in it
     Row(S.RECEIVED,    E.KILLED_WORKER,     S.QUARANTINED, (F.ALARM,)),
     Row(S.RECEIVED,    E.SEEN_BEFORE,       S.DUPLICATE),                 # its receipt is queued when the first is decided
     Row(S.RECEIVED,    E.SEEN_REFUSED,      S.HELD,        (F.ALARM,)),   # a sender that tries again must reach a person

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
 import uuid_utils
 from sqlalchemy import Connection
 
@@ -36,10 +37,10 @@ from gateway.spi import (
     Municipality,
     Receipt,
     ReceiveCertificates,
-    Stream,
 )
-from gateway.store import dedupe, journal, messages, payloads, unit_of_work
+from gateway.store import dedupe, journal, messages, parcels, payloads, unit_of_work
 from gateway.store.dedupe import KeyKind
+from gateway.store.parcels import StoredParcel
 from gateway.store.payloads import WrappedKey
 
 PART: Final = "part:"
@@ -64,8 +65,9 @@ class _Arrival:
 class Intake:
     """What the gateway lends to roads that deliver (``spi.Intake``)."""
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, adapter: str = "") -> None:
         self._env = env
+        self._adapter = adapter
         self._store, self._vault, self._offices = env.store, env.vault, env.offices
 
     async def accept(self, delivery: Delivery) -> Accepted:
@@ -99,15 +101,13 @@ class Intake:
         try:
             async for name, stream in delivery.parts():
                 sealings.append(self._vault.sealing(key, PART + name))
-                await _pour(stream, sealings[-1])
+                await sealings[-1].pour(stream)
             records = await asyncio.to_thread(_store, sealings)
         except BaseException:
             for sealing in sealings:
                 sealing.writer.discard()
             raise
-        sealed = next(record for record in records if record.purpose == PART + delivery.sealed_part)
-        identity = delivery.sender.encode() + b"\x00"
-        remote = delivery.remote_id
+        identity, remote = delivery.sender.encode() + b"\x00", delivery.remote_id
         return _Arrival(
             message_id=message_id,
             office=office,
@@ -116,7 +116,7 @@ class Intake:
             records=records,
             key=key,
             wrapped=wrapped,
-            sealed_key=self._vault.mac(tenant, KeyKind.SEALED, identity + sealed.digest),
+            sealed_key=self._vault.mac(tenant, KeyKind.SEALED, _identity(delivery, records)),
             remote_key=self._vault.mac(tenant, KeyKind.REMOTE_ID, identity + remote.encode()) if remote else None,
             at=self._env.now(),
         )
@@ -130,7 +130,9 @@ class Intake:
             journal.write(conn, entry)
             return Accepted(first, repeated=True)
         self._insert(conn, arrival, tenant)
-        if arrival.remote_key is not None:
+        if arrival.delivery.fault is not None:
+            _set_aside(conn, arrival, tenant, arrival.delivery.fault)
+        elif arrival.remote_key is not None:
             owner = dedupe.claim(conn, tenant, KeyKind.REMOTE_ID, arrival.remote_key, arrival.message_id)
             if owner != arrival.message_id:  # the same id with another body: both are kept, a person looks
                 happening = unit_of_work.Happening(
@@ -159,6 +161,8 @@ class Intake:
         payloads.insert_key(conn, tenant, arrival.message_id, arrival.wrapped)
         for record in arrival.records:
             payloads.insert(conn, tenant, arrival.message_id, record.purpose, record.stored)
+        if delivery.answer_to is not None:
+            parcels.add(conn, self._answer(arrival, delivery.answer_to), arrival.at)
         journal_id = journal.write(
             conn,
             journal.Entry(
@@ -173,6 +177,18 @@ class Intake:
         )
         messages.add_history(conn, tenant, arrival.message_id, words.AKSEPTERT, arrival.at)
         messages.add_receipt(conn, tenant, arrival.message_id, "transport", "accepted", arrival.at, journal_id)
+
+    def _answer(self, arrival: _Arrival, recipient: str) -> StoredParcel:
+        """The receipt that will be owed, over the road that the message came by."""
+        return StoredParcel(
+            tenant=str(arrival.office.tenant),
+            message_id=arrival.message_id,
+            number=1,
+            road=arrival.delivery.road,
+            adapter=self._adapter,
+            recipient=recipient,
+            key=str(uuid_utils.uuid4()),
+        )
 
     def _forget(self, records: Sequence[SealedRecord]) -> None:
         for record in records:
@@ -232,15 +248,31 @@ def require_room(env: Environment, lane: Lane) -> None:
         raise StoreFullError(message)
 
 
+def _identity(delivery: Delivery, records: Sequence[SealedRecord]) -> bytes:
+    """What makes two deliveries the same one: sender, the platform's id where it has one, and the sealed bytes.
+
+    The same bytes under another id are another delivery, because their sender awaits a receipt under that id; opening
+    finds that they are a copy. Where nothing sealed came, everything that did come must be equal.
+    """
+    sealed = [record.digest for record in records if record.purpose == PART + delivery.sealed_part]
+    if delivery.blob is not None:
+        content = [delivery.blob.encode()]
+    else:
+        content = sealed or [record.digest for record in records] + [orjson.dumps(sorted(delivery.headers.items()))]
+    remote = (delivery.remote_id or "").encode()
+    return b"\x00".join([delivery.sender.encode(), *([remote] if remote else []), *content])
+
+
+def _set_aside(conn: Connection, arrival: _Arrival, tenant: str, fault: str) -> None:
+    """What cannot be understood is stored as it came, and waits for a person."""
+    messages.add_warning(conn, tenant, arrival.message_id, "not-understood", fault)
+    happening = unit_of_work.Happening(Event.NOT_UNDERSTOOD, "gateway", arrival.at, cause=fault)
+    unit_of_work.move(conn, arrival.message_id, happening)
+
+
 def _actor(delivery: Delivery) -> str:
     return delivery.headers.get("client-id") or delivery.road
 
 
 def _store(sealings: Sequence[Sealing]) -> tuple[SealedRecord, ...]:
     return tuple(sealing.store() for sealing in sealings)
-
-
-async def _pour(stream: Stream, sealing: Sealing) -> None:
-    async for chunk in stream:
-        sealing.update(chunk)
-    sealing.finish()

@@ -5,193 +5,79 @@ on the store's copy alone, so that no failure here can reach the sender (require
 """
 
 import asyncio
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from io import BufferedReader
-from typing import Any, BinaryIO, Final
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from gateway import limits
 from gateway.crashpoints import Point
-from gateway.crypto.asice import VerifiedContainer, verify_container
-from gateway.crypto.cms import open_envelope
-from gateway.crypto.keys import KeyRing
-from gateway.crypto.profiles import FIKS_CONCERN_REPORT, FIKS_ENVELOPE, PRINT_PART
-from gateway.domain.deadlines import ClockFacts
 from gateway.domain.lifecycle import Effect, Event, State
-from gateway.domain.message_type import Lane, MessageType
-from gateway.errors import ContentError, DocumentError, GatewayError, TrustError
+from gateway.domain.message_type import Lane
+from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.validate import Reading, clock_facts, validate
+from gateway.pipeline.unseal import CONTAINER_PART, REPORT_PDF, Opened, Opening
 from gateway.pipeline.vault import MessageKey, SealedRecord
 from gateway.store import dedupe, journal, messages, outbox, payloads, unit_of_work
 from gateway.store.database import locked_state
 from gateway.store.dedupe import KeyKind
 from gateway.store.entry_fields import document_name
 from gateway.store.outbox import Item
-from gateway.store.payloads import StoredRecord
-
-REPORT_JSON: Final = "bekymringsmelding.json"
-REPORT_PDF: Final = "bekymringsmelding.pdf"
-PRINT_COPY: Final = "bekymringsmelding-utskrift.pdf"
-_CONTAINER_PART: Final = "part:asice"
-_PRINT_PART: Final = "part:bekymringsmelding"
-_SPOOL: Final = "spool"
+from gateway.store.payloads import StoredRecord, WrappedKey
 
 
-@dataclass(slots=True)
-class Opened:
-    """What opening found, ready to be committed."""
-
-    event: Event
-    cause: str | None
-    facts: ClockFacts
-    documents: list[tuple[str, str, SealedRecord]] = field(default_factory=list)  # name, media type, record
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-    signer: dict[str, Any] | None = None
-    content_key: str | None = None
-
-
-class Opening:
-    """One message being opened, in a worker thread: blocking, in constant memory."""
-
-    def __init__(self, env: Environment, row: Row[Any], key: MessageKey, parts: dict[str, StoredRecord]) -> None:
-        self._env = env
-        self._row = row
-        self._key = key
-        self._parts = parts
-        self._office = env.offices.of(row.tenant)
-        self._kind: MessageType = env.types.type(row.type)
-
-    def run(self) -> Opened:
-        """Open, and turn every fault of the content into a quarantine with its reason."""
-        opened = Opened(Event.OPENED, None, clock_facts(Reading(), self._kind, messages.moment(self._row.arrived_at)))
-        try:
-            self._open_container(opened)
-        except (TrustError, ContentError) as error:
-            opened.event, opened.cause = Event.SEAL_BROKEN, _cause(error)
-            opened.documents.clear()
-            opened.warnings.append(("quarantined", opened.cause))
-            self._read_print_copy(opened)
-        return opened
-
-    def _open_container(self, opened: Opened) -> None:
-        with self._container() as spool:
-            container = verify_container(spool, FIKS_CONCERN_REPORT, self._env.trust, self._env.clock.now())
-            opened.warnings.extend((code, "") for code in container.warnings)
-            opened.signer = {
-                "organisation": container.signer.organisation_number,
-                "fingerprint": container.signer.fingerprint_sha256,
-                "trust": container.signer.trust.value,
-            }
-            for document in container.documents:
-                record = self._env.vault.seal_all(self._key, f"document:{document.name}", container.open(document.name))
-                opened.documents.append((document.name, _media_type(document.media_type), record))
-            self._judge(opened, container)
-
-    @contextmanager
-    def _container(self) -> Iterator[BinaryIO]:
-        """Decrypt the envelope into an encrypted spool: nothing of it is believed yet (crypto-profile 2.2, step 7)."""
-        pieces = self._decrypted(_CONTAINER_PART, self._office.receive, FIKS_ENVELOPE)
-        sealing = self._env.vault.sealing(self._key, _SPOOL)
-        try:
-            for piece in pieces:
-                sealing.update(piece)
-            sealing.finish()
-            with sealing.writer.spool() as source:
-                yield BufferedReader(self._key.key.reader(self._key.name(_SPOOL), source, sealing.writer.size))
-        finally:
-            sealing.writer.discard()
-
-    def _decrypted(self, purpose: str, ring: KeyRing, profile: Any) -> Iterator[bytes]:
-        stored = self._parts.get(purpose)
-        if stored is None:
-            text = "the part was not delivered"
-            raise DocumentError(text)
-        reader = self._env.vault.reader(self._key, purpose, stored)
-        return open_envelope(BufferedReader(reader), ring.decryption_keys(), profile)
-
-    def _judge(self, opened: Opened, container: VerifiedContainer) -> None:
-        """What is there, what is missing, what it says."""
-        names = {name: record for name, _, record in opened.documents}
-        if not names.keys() & {REPORT_JSON, REPORT_PDF}:
-            text = "neither the report's JSON nor its PDF is in the container"
-            raise DocumentError(text)
-        if REPORT_JSON not in names:
-            opened.warnings.append(("json-missing", ""))
-        else:
-            self._judge_json(opened, container, names[REPORT_JSON])
-        if REPORT_PDF not in names:
-            opened.warnings.append(("pdf-missing", ""))
-            self._read_print_copy(opened)
-        else:
-            self._compare_print_part(opened, names[REPORT_PDF].digest)
-
-    def _judge_json(self, opened: Opened, container: VerifiedContainer, record: SealedRecord) -> None:
-        opened.content_key = self._env.vault.mac(self._row.tenant, KeyKind.CONTENT, record.digest)
-        if record.size > limits.JSON_VALIDATED_BYTES_MAX:
-            opened.warnings.append(("json-not-validated", ""))
-            return
-        raw = b"".join(container.open(REPORT_JSON))
-        reading = validate(raw, self._kind, self._env.types, self._office.tenant)
-        opened.facts = clock_facts(reading, self._kind, messages.moment(self._row.arrived_at))
-        opened.warnings.extend(reading.warnings)
-
-    def _read_print_copy(self, opened: Opened) -> None:
-        """The print part as the readable copy, when it opens."""
-        try:
-            pieces = self._decrypted(_PRINT_PART, self._office.print_part, PRINT_PART)
-            record = self._env.vault.seal_all(self._key, f"document:{PRINT_COPY}", pieces)
-        except (TrustError, ContentError):
-            opened.warnings.append(("print-copy-unreadable", ""))
-            return
-        opened.documents.append((PRINT_COPY, "application/pdf", record))
-        opened.warnings.append(("print-copy", ""))
-
-    def _compare_print_part(self, opened: Opened, digest: bytes) -> None:
-        if _PRINT_PART not in self._parts:
-            return
-        try:
-            pieces = self._decrypted(_PRINT_PART, self._office.print_part, PRINT_PART)
-            same = _digest(pieces) == digest
-        except (TrustError, ContentError):
-            opened.warnings.append(("print-copy-unreadable", ""))
-            return
-        if not same:
-            opened.warnings.append(("print-copy-differs", ""))
-
-
-def _media_type(told: str) -> str:
-    """As the sender's manifest has it, unless no column and no header could hold it."""
-    return told if len(told) <= limits.MEDIA_TYPE_CHARS_MAX else "application/octet-stream"
-
-
-def _digest(pieces: Iterator[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
-
-
-def _cause(error: GatewayError) -> str:
-    return error.outcome if isinstance(error, TrustError) else error.code
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    row: Row[Any]
+    wrapped: WrappedKey | None
+    parts: dict[str, StoredRecord]
+    headers: dict[str, str]
 
 
 async def open_message(env: Environment, item: Item) -> str:
     """Perform the effect OPEN. Returns the outcome's code."""
 
-    def load(conn: Connection) -> tuple[Row[Any], payloads.WrappedKey | None, dict[str, StoredRecord]]:
+    def load(conn: Connection) -> _Stored:
         row = messages.get(conn, item.message_id)
         parts = payloads.all_of(conn, item.message_id, "part:")
-        return row, payloads.find_key(conn, item.message_id), parts
+        return _Stored(row, payloads.find_key(conn, row.id), parts, messages.headers(conn, row.id))
 
-    row, wrapped, parts = await env.store.read(load)
-    key = env.vault.unlock(row.tenant, row.id, wrapped)
-    opened = await asyncio.to_thread(Opening(env, row, key, parts).run)
+    found = await env.store.read(load)
+    row = found.row
+    key = env.vault.unlock(row.tenant, row.id, found.wrapped)
+    if CONTAINER_PART not in found.parts:
+        await _fetch_blob(env, found, key)
+    opened = await asyncio.to_thread(Opening(env, row, key, found.parts, found.headers).run)
     return await env.store.write(lambda conn: _commit(env, conn, item, row, key, opened), Point.OPENED, Lane(row.lane))
+
+
+async def _fetch_blob(env: Environment, found: _Stored, key: MessageKey) -> None:
+    """What did not come with the delivery, where its road has it. Raises PartnerUnavailableError: it is tried again.
+
+    What is gone at the partner is gone: opening then finds that nothing was delivered.
+    """
+    row, blobs = found.row, env.roads.blobs_of(found.row.road)
+    if blobs is None:
+        return
+    sealing = env.vault.sealing(key, CONTAINER_PART)
+    try:
+        await sealing.pour(blobs.blob(found.headers))
+        record: SealedRecord = await asyncio.to_thread(sealing.store)
+    except BaseException as error:
+        sealing.writer.discard()
+        if isinstance(error, UnknownResourceError):
+            return
+        raise
+
+    def keep(conn: Connection) -> None:
+        payloads.insert(conn, row.tenant, row.id, CONTAINER_PART, record.stored)
+        commit = {CONTAINER_PART: journal.commitment(key.salt, record.digest)}
+        refs: dict[str, str | int] = {"size": record.size}
+        entry = journal.Entry(journal.FETCHED, row.tenant, env.now(), "gateway", row.id, refs=refs, commit=commit)
+        journal.write(conn, entry)
+
+    await env.store.write(keep, Point.FETCHED, Lane(row.lane))
+    found.parts[CONTAINER_PART] = record.stored
 
 
 def _commit(env: Environment, conn: Connection, item: Item, row: Row[Any], key: MessageKey, opened: Opened) -> str:

@@ -1,7 +1,8 @@
 """The business receipt: what the sender is told, and only when it is true.
 
 On the HTTPS road the sender polls, so the receipt is a row of its status history, written in the same commit that ends
-the message. Safe to repeat: rows are unique and the state table lets a receipt be sent once.
+the message. On Fiks IO it is sent, and the message ends when the platform has taken it. Safe to repeat: rows are unique,
+the state table lets a message end once, and a sender may hear the same receipt twice.
 """
 
 from typing import Final
@@ -12,10 +13,15 @@ from gateway.crashpoints import Point
 from gateway.domain import history as words
 from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane
+from gateway.errors import PartnerRefusedError
+from gateway.pipeline import answer
 from gateway.pipeline.environment import Environment
-from gateway.store import messages, outbox, unit_of_work
+from gateway.pipeline.send import code_of
+from gateway.spi import Outcome, Refused
+from gateway.store import messages, outbox, parcels, unit_of_work
 from gateway.store.database import locked_state
 from gateway.store.outbox import Item
+from gateway.store.parcels import StoredParcel
 
 _OWED: Final = {
     Effect.RECEIPT_POSITIVE: frozenset({State.CONFIRMED, State.DUPLICATE}),
@@ -25,10 +31,24 @@ _OWED: Final = {
 
 async def send_receipt(env: Environment, item: Item) -> str:
     """Perform RECEIPT_POSITIVE or RECEIPT_NEGATIVE. Returns the outcome's code."""
-    return await env.store.write(lambda conn: _write(env, conn, item), Point.RECEIPT, Lane(item.lane))
+    chosen = await env.store.read(lambda conn: parcels.in_force(conn, item.message_id))
+    if chosen is None:
+        return await env.store.write(lambda conn: _end(env, conn, item), Point.RECEIPT, Lane(item.lane))
+    outcome = await answer.try_answer(env, item, chosen, _OWED[item.effect])
+    code = await env.store.write(lambda conn: _settle(env, conn, item, chosen, outcome), Point.RECEIPT, Lane(item.lane))
+    if isinstance(outcome, Refused):  # committed, and now a person must look
+        raise PartnerRefusedError(outcome.code)
+    return code
 
 
-def _write(env: Environment, conn: Connection, item: Item) -> str:
+def _settle(env: Environment, conn: Connection, item: Item, chosen: StoredParcel, outcome: Outcome | None) -> str:
+    if outcome is None or answer.settled(env, conn, item, chosen, outcome):
+        return _end(env, conn, item)
+    return code_of(outcome).partition(":")[0]
+
+
+def _end(env: Environment, conn: Connection, item: Item) -> str:
+    """The sender knows, or can look: the message is at its end."""
     now = env.now()
     state = locked_state(conn, item.message_id)
     if state is None or not outbox.held(conn, item):

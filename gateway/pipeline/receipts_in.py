@@ -53,7 +53,7 @@ def _candidate(conn: Connection, receipt: Receipt) -> StoredParcel | None:
 
 def _fits(conn: Connection, found: StoredParcel, receipt: Receipt) -> bool:
     """Every field is the parcel's own. Without a known reference, the key alone says which parcel is meant."""
-    if (found.adapter, found.recipient) != (receipt.road, receipt.recipient):
+    if found.adapter != receipt.road or receipt.recipient not in {found.recipient, None}:
         return False
     known = parcels.references(conn, found.key)
     if not known:
@@ -65,6 +65,9 @@ def _apply(env: Environment, conn: Connection, found: StoredParcel, receipt: Rec
     now = env.now()
     row = locked_state(conn, found.message_id)
     if row is None:
+        return
+    if row.direction == "inn":
+        _of_answer(env, conn, found, receipt)
         return
     in_force = parcels.all_of(conn, found.message_id)[-1]
     event = _event(env, conn, found, receipt)
@@ -81,6 +84,19 @@ def _apply(env: Environment, conn: Connection, found: StoredParcel, receipt: Rec
         messages.add_receipt(conn, found.tenant, found.message_id, "application", "delivered", now, moved.journal_id)
         if in_force != found and parcels.may_have_left(conn, found.message_id):  # it may arrive over two roads
             alarms.ring(conn, tenant=found.tenant, code=AlarmCode.LATE_EVENT, subject=found.message_id, at=now)
+
+
+def _of_answer(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> None:
+    """What became of a receipt of ours: where it was lost, its sender may send the same once more, on paper."""
+    if receipt.refused is None:
+        return
+    now, message_id = env.now(), found.message_id
+    if alarms.ring(conn, tenant=found.tenant, code=AlarmCode.RECEIPT_LOST, subject=message_id, at=now):
+        messages.add_warning(conn, found.tenant, message_id, "paper-copy-possible")
+        answer = receipt.refused.code if CODE.fullmatch(receipt.refused.code) else "unnamed"
+        refs: dict[str, str | int] = {"road": found.road, "answer": answer}
+        entry = journal.Entry(journal.RECEIPT_LOST, found.tenant, now, found.adapter, message_id=message_id, refs=refs)
+        journal.write(conn, entry)
 
 
 def _event(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> Event:

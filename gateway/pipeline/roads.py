@@ -10,7 +10,7 @@ from gateway.domain.guards import GUARDS, LegalBasis
 from gateway.domain.message_type import Direction, MessageType
 from gateway.domain.routing import LOOPBACK, Road
 from gateway.errors import ConfigError
-from gateway.spi import Adapter, Directory, Outbound, Seal
+from gateway.spi import Adapter, Blobs, Directory, Outbound, Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,18 @@ class Roads:
     guards: tuple[str, ...] = ()
     bases: Mapping[str, LegalBasis] = field(default_factory=dict)
     _open: dict[str, OpenRoad] = field(default_factory=dict, repr=False)
+    _blobs: dict[str, Blobs] = field(default_factory=dict, repr=False)
 
     def open(self, name: str, adapter: Adapter) -> None:
-        """An adapter of this name is ready to send."""
+        """An adapter of this name is ready."""
         if adapter.outbound is not None:
             self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal)
+        if adapter.blobs is not None:
+            self._blobs[name] = adapter.blobs
+
+    def blobs_of(self, road: str) -> Blobs | None:
+        """Where the adapter of a delivery's road has what did not come with it: a road is named after its adapter."""
+        return self._blobs.get(road.partition("-")[0])
 
     def names(self) -> tuple[str, ...]:
         """The adapters that send now."""

@@ -1,7 +1,7 @@
 """A parcel is sealed once: signed by the office, encrypted for the recipient, stored. Every attempt sends these bytes."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -20,8 +20,8 @@ from gateway.pipeline.envelope import ENVELOPE_FILE
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing, still_owed
 from gateway.pipeline.roads import OpenRoad
-from gateway.pipeline.vault import SealedRecord
-from gateway.spi import Parcel, Seal, Stream
+from gateway.pipeline.vault import MessageKey, SealedRecord
+from gateway.spi import Address, Answered, Parcel, Seal, Stream
 from gateway.store import messages, payloads
 from gateway.store.outbox import Item
 from gateway.store.parcels import StoredParcel
@@ -31,6 +31,9 @@ NO_SIGNING_KEY: Final = "no-signing-key"
 CANNOT_SEAL: Final = "cannot-seal"
 RECIPIENT_UNKNOWN: Final = "recipient-unknown"
 """Why a message is held before it is sealed; texts stand in ``texts.HOLDS``."""
+
+File = tuple[str, str, Iterable[bytes]]
+"""Name, media type, bytes."""
 
 _PROFILES: Final[dict[Seal, EnvelopeProfile]] = {Seal.GATEWAY: GATEWAY_ENVELOPE, Seal.FIKS: FIKS_ENVELOPE}
 
@@ -44,7 +47,7 @@ async def sealed_parcel(
     """
     stored = await env.store.read(lambda conn: payloads.find(conn, item.message_id, chosen.purpose))
     if stored is None:
-        certificate = await _certificate(env, outgoing, road, chosen)
+        certificate = await recipient_key(env, outgoing.row.tenant, road, chosen)
         rows = await env.store.read(lambda conn: _documents(conn, item.message_id))
         try:
             record = await asyncio.to_thread(_seal, env, outgoing, rows, certificate, road.seal, chosen.purpose)
@@ -68,17 +71,34 @@ async def known_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParce
 
 
 def _parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord) -> Parcel:
+    return parcel_of(env, outgoing.row.type, outgoing.key, chosen, stored)
+
+
+def parcel_of(
+    env: Environment,
+    message_type: str,
+    key: MessageKey,
+    chosen: StoredParcel,
+    stored: StoredRecord | None,
+    answers: Answered | None = None,
+) -> Parcel:
+    """What an adapter is given: the sealed bytes, or none, and whom they are from and for."""
+
     async def content() -> Stream:
-        pieces = env.vault.pieces(outgoing.key, chosen.purpose, stored)
+        pieces = env.vault.pieces(key, chosen.purpose, stored) if stored is not None else iter(())
         while piece := await asyncio.to_thread(_next, pieces):
             yield piece
 
+    office = env.offices.of(chosen.tenant).tenant
     return Parcel(
         key=chosen.key,
-        message_type=outgoing.row.type,
+        message_type=message_type,
         recipient=chosen.recipient,
-        size_bytes=plaintext_size(stored.size),
+        size_bytes=plaintext_size(stored.size) if stored is not None else 0,
         content=content,
+        office=Address(office.kommunenummer, office.bydelsnummer),
+        channel_type=env.types.type(message_type).channels.get(chosen.adapter, ""),
+        answers=answers,
     )
 
 
@@ -86,9 +106,10 @@ def _next(pieces: Iterator[bytes]) -> bytes:
     return next(pieces, b"")
 
 
-async def _certificate(env: Environment, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel) -> Any:
+async def recipient_key(env: Environment, tenant: str, road: OpenRoad, chosen: StoredParcel) -> Any:
+    """The certificate to seal for. Raises PolicyError as ``sealed_parcel`` does, and whatever a directory raises."""
     if chosen.adapter == LOOPBACK:
-        return env.offices.of(outgoing.row.tenant).receive.decryption_keys()[0].certificate
+        return env.offices.of(tenant).receive.decryption_keys()[0].certificate
     if road.directory is None:
         raise PolicyError(RECIPIENT_UNKNOWN)
     try:
@@ -113,15 +134,29 @@ def _seal(
     seal: Seal,
     purpose: str,
 ) -> SealedRecord:
-    """Container in envelope in record, in constant memory. Blocks; for a worker thread."""
-    signing = env.offices.of(outgoing.row.tenant).receive.signing_key()
-    sealing = env.vault.sealing(outgoing.key, purpose)
+    """Container in envelope in record, in constant memory. Blocks; for a worker thread.
+
+    Our own envelope goes with it between gateways; other channels have protocols of their own.
+    """
+    files: list[File] = [(ENVELOPE_FILE, "application/json", [outgoing.raw])] if seal is Seal.GATEWAY else []
+    files += [
+        (name, media_type, env.vault.pieces(outgoing.key, f"document:{name}", stored))
+        for name, media_type, stored in documents
+    ]
+    return seal_files(env, outgoing.key, files, certificate, seal, purpose)
+
+
+def seal_files(
+    env: Environment, key: MessageKey, files: Iterable[File], certificate: Any, seal: Seal, purpose: str
+) -> SealedRecord:
+    """These files in a container signed by the message's office, sealed, and kept under ``purpose``. Blocks."""
+    signing = env.offices.of(key.tenant).receive.signing_key()
+    sealing = env.vault.sealing(key, purpose)
     try:
         envelope = EnvelopeWriter(certificate, _PROFILES[seal], sealing.update)
         container = ContainerWriter(envelope.write, signing, at=env.clock.now())
-        container.add(ENVELOPE_FILE, "application/json", [outgoing.raw])
-        for name, media_type, stored in documents:
-            container.add(name, media_type, env.vault.pieces(outgoing.key, f"document:{name}", stored))
+        for name, media_type, pieces in files:
+            container.add(name, media_type, pieces)
         container.close()
         envelope.close()
         sealing.finish()

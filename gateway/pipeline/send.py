@@ -44,7 +44,7 @@ async def send(env: Environment, item: Item) -> str:
     if item.suspect:  # sealed alone, as what may have killed a process must be; the call is the road's own worker's
         return await _later(env, item, "not-called:suspect", delay_s=0)
     road, parcel = ready
-    outcome = await _call(env, road, item, parcel)
+    outcome = await call(env, road, item, parcel)
     return await env.store.write(lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane))
 
 
@@ -75,7 +75,9 @@ async def _overtaken(env: Environment, item: Item) -> str:
     return await env.store.write(lambda conn: overtaken(env, conn, item), Point.SENT, Lane(item.lane))
 
 
-async def _call(env: Environment, road: OpenRoad, item: Item, parcel: Parcel) -> Outcome:
+async def call(env: Environment, road: OpenRoad, item: Item, parcel: Parcel) -> Outcome:
+    """Let the adapter try once, and name whatever becomes of it."""
+
     def failed(error: Exception) -> None:
         env.log.warning("adapter.failed", message_id=item.message_id, partner=road.adapter, exc_info=error)
 

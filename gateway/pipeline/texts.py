@@ -29,8 +29,15 @@ WARNINGS: Final[dict[str, str]] = {
     "print-copy-differs": "Papirkopien er ikke lik PDF-en i meldingen. Les begge.",
     "print-copy-unreadable": "Papirkopien som fulgte med, kunne ikke åpnes.",
     "duplicate-pdf-differs": "Samme melding er kommet to ganger med ulik PDF. Sammenlign dem.",
+    "not-understood": "Meldingen kom i en form vi ikke kjenner. En navngitt person har sluppet den fram som den er.",
+    "paper-copy-possible": "Avsenderen fikk kanskje ikke vite at meldingen er mottatt. Den kan også komme som brev.",
     "quarantined": "Forseglingen holdt ikke da meldingen kom. En navngitt person har sluppet den fram som den er.",
 }
+
+FAILED_RECEIPT: Final = (
+    "Meldingen kunne ikke tas imot digitalt. Send den som brev, eller ta kontakt med barneverntjenesten."
+)
+"""What a sender reads in a negative receipt: the same for everybody, so that it tells nothing of anybody."""
 
 HOLDS: Final[dict[str, str]] = {
     "r01-no-legal-basis": "Hjemmel mangler. Oppgi hvilken lov og paragraf som gir adgang til å dele dette.",

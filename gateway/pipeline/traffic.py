@@ -5,7 +5,6 @@ sealed alone by the lanes' workers and call nobody.
 """
 
 import asyncio
-import contextlib
 from typing import Final
 
 from sqlalchemy import Connection
@@ -13,11 +12,9 @@ from sqlalchemy import Connection
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
-from gateway.errors import GatewayError, StoreError
-from gateway.pipeline.accept import Intake
+from gateway.errors import StoreError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.worker import Incarnation, perform
-from gateway.spi import Delivery, Inbound, Receipt
 from gateway.store import outbox, partners
 from gateway.store.outbox import Item
 
@@ -110,37 +107,3 @@ async def _wait(env: Environment, signal: asyncio.Event, stop: asyncio.Event, ru
     finally:
         for wait in waits:
             wait.cancel()
-
-
-async def run_inbound(env: Environment, adapter: str, inbound: Inbound, stop: asyncio.Event) -> None:
-    """Take what a road brings until told to stop. What fails is given back and comes again."""
-    intake = Intake(env)
-    while not stop.is_set():
-        fetching = asyncio.create_task(_fetch(env, intake, adapter, inbound))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in (fetching, stopping):
-            task.cancel()
-        await asyncio.gather(fetching, stopping, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), env.settings.engine.poll_idle_s)
-
-
-async def _fetch(env: Environment, intake: Intake, adapter: str, inbound: Inbound) -> None:
-    try:
-        async for brought in inbound.deliveries():
-            await _take(env, intake, brought)
-    except Exception as error:  # an adapter's: it is opened again after a while
-        env.log.warning("inbound.failed", adapter=adapter, exc_info=error)
-
-
-async def _take(env: Environment, intake: Intake, brought: Delivery | Receipt) -> None:
-    if isinstance(brought, Receipt):
-        await intake.receipt(brought)
-        await brought.acknowledge()
-        return
-    try:
-        await intake.accept(brought)
-    except GatewayError as error:
-        env.log.warning("delivery.refused", road=brought.road, code=error.code)
-        await brought.give_back()

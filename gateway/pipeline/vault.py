@@ -14,6 +14,7 @@ from gateway.crashpoints import Point
 from gateway.crypto.at_rest import DataKey, IndexKey, RecordName, RecordReader, RecordSealer, key_context
 from gateway.errors import DecryptionError
 from gateway.pipeline.offices import Offices
+from gateway.spi import Stream
 from gateway.store import payloads
 from gateway.store.database import Store, add_row, row_by
 from gateway.store.payloads import PayloadFolder, RecordWriter, StoredRecord, WrappedKey
@@ -75,6 +76,12 @@ class Sealing:
     def finish(self) -> None:
         """Write the last chunk; no more plaintext."""
         self.writer.write(self._sealer.finish())
+
+    async def pour(self, stream: Stream) -> None:
+        """Take all of a stream; no more plaintext then."""
+        async for chunk in stream:
+            self.update(chunk)
+        self.finish()
 
     def store(self) -> SealedRecord:
         """Make it durable. Blocks on fsync when it is a file."""

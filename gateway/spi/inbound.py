@@ -1,6 +1,6 @@
 """What comes in, and what a partner says became of what went out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -22,7 +22,7 @@ class Delivery(Protocol):
 
     @property
     def road(self) -> str:
-        """The road's name, e.g. ``fiks-produsent``."""
+        """The road's name: its adapter's, and more where it has several, e.g. ``fiks-produsent``."""
         ...
 
     @property
@@ -65,10 +65,15 @@ class Delivery(Protocol):
         """Why it cannot be understood, as a code: then it is stored as it came, and a person looks. None: it can be."""
         ...
 
+    @property
+    def blob(self) -> str | None:
+        """What ``Blobs`` calls the sealed part, where it lies there; the same name is the same bytes."""
+        ...
+
     def parts(self) -> AsyncIterator[tuple[str, Stream]]:
         """Each part's name and bytes, in the order they come. A part is read to its end before the next.
 
-        Where the sealed part does not come, ``Blobs`` has it: it is fetched when the message is opened.
+        A sealed part that ``Blobs`` has and cannot give now is left out: it is fetched when the message is opened.
         """
         ...
 
@@ -97,13 +102,13 @@ async def _nothing() -> None:
 class Receipt:
     """What a partner says became of a parcel: delivered, or refused after all.
 
-    It moves a message only when road, recipient and reference are that message's own (requirement S24). ``key`` is the
-    parcel's, where the partner gives it back: then a receipt fits even if the answer with the reference was lost.
+    It moves a message only when road, recipient and reference are that message's own (requirement S24). ``recipient``
+    is None where the carrier speaks, and not whom it was for: it names the message alone. ``key`` is the parcel's, where the partner gives it back: then a receipt fits even if the answer with the reference was lost.
     ``acknowledge`` tells the partner that it need not come again; called after COMMIT, never before.
     """
 
     road: str
-    recipient: str
+    recipient: str | None
     partner_reference: str
     key: str | None = None
     refused: Refused | None = None
@@ -128,7 +133,7 @@ UNKNOWN_TYPE: Final = "ukjent.v1"
 class Inbound(Protocol):
     """A road that is fetched from."""
 
-    def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
+    def deliveries(self) -> AsyncGenerator[Delivery | Receipt, None]:
         """What waits at the partner, for ever. Several may be taken before the first is acknowledged.
 
         The gateway closes the iterator when it cannot store, and begins a new one when it can again: what was brought

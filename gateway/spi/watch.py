@@ -1,6 +1,6 @@
 """What a road sees of its own health, and of what its partner says of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -41,6 +41,6 @@ class Figures:
 class Watch(Protocol):
     """A road that looks after itself."""
 
-    def observations(self) -> AsyncIterator[Observation | Figures]:
+    def observations(self) -> AsyncGenerator[Observation | Figures, None]:
         """What it sees, as it sees it, for ever. The same one again is harmless."""
         ...

@@ -32,6 +32,7 @@ class AlarmCode(StrEnum):
     OUTBOUND_HELD = "outbound-held"
     PARTNER_DOWN = "partner-down"
     RECEIPT_MISMATCH = "receipt-mismatch"
+    RECEIPT_LOST = "receipt-lost"
     WEBHOOK_FAILING = "webhook-failing"
     CLOCK_JUMP = "clock-jump"
     DISK_FLOOR = "disk-floor"
@@ -46,6 +47,12 @@ class AlarmCode(StrEnum):
     TIME_STAMP_MISSING = "time-stamp-missing"
     RESTORED = "restored"
     WITNESS_SILENT = "witness-silent"
+    ROAD_NOT_CONSUMING = "road-not-consuming"
+    ROAD_BACKLOG = "road-backlog"
+    ROAD_ACCESS_REFUSED = "road-access-refused"
+    ROAD_UNREACHABLE = "road-unreachable"
+    ROAD_KEY_DIFFERS = "road-key-differs"
+    ROAD_SILENT = "road-silent"
 
 
 _CLOSE: Final = (

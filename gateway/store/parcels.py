@@ -46,6 +46,11 @@ def all_of(conn: Connection, message_id: str) -> list[StoredParcel]:
     return _found(conn, parcel.c.message_id == message_id)
 
 
+def in_force(conn: Connection, message_id: str) -> StoredParcel | None:
+    """The last one chosen; of what comes in, the receipt that is sent over the road it came by."""
+    return next(reversed(all_of(conn, message_id)), None)
+
+
 def by_key(conn: Connection, key: str) -> StoredParcel | None:
     """The parcel of this key."""
     return next(iter(_found(conn, parcel.c.key == key)), None)

@@ -17,6 +17,11 @@ def ensure(conn: Connection, name: str, window: int) -> None:
     insert_new(conn, partner, {"name": name, "window": window}, ["name"])
 
 
+def touch(conn: Connection, name: str) -> None:
+    """Write the partner's row as it is: a trial of whether anything can be written."""
+    conn.execute(partner.update().where(partner.c.name == name).values(window=partner.c.window))
+
+
 def find(conn: Connection, name: str) -> Flow:
     """Where the partner stands; its row is there since its adapter was opened."""
     row = conn.execute(select(partner).where(partner.c.name == name)).one()

@@ -18,6 +18,7 @@ _TABLES: Final[dict[str, Table]] = {"inn": INBOUND, "ut": OUTBOUND}
 _ALARMS: Final[dict[Event, AlarmCode]] = {
     Event.SEAL_BROKEN: AlarmCode.QUARANTINED,
     Event.CONTENT_DIFFERS: AlarmCode.CONTENT_DIFFERS,
+    Event.NOT_UNDERSTOOD: AlarmCode.QUARANTINED,
     Event.KILLED_WORKER: AlarmCode.KILLED_WORKER,
     Event.SEEN_REFUSED: AlarmCode.SEEN_REFUSED,
     Event.REJECTED: AlarmCode.REJECTED,
@@ -32,6 +33,9 @@ _DECIDED: Final = {State.CONFIRMED: Effect.RECEIPT_POSITIVE, State.REFUSED: Effe
 
 _CALLS: Final = frozenset({Effect.SEND, Effect.ASK_STATUS})
 """Effects that obey the breaker of the road's partner; the others call nobody."""
+
+_RECEIPTS: Final = frozenset({Effect.RECEIPT_POSITIVE, Effect.RECEIPT_NEGATIVE})
+"""They call the partner where the message came with a place to answer to; else they are rows that its sender reads."""
 
 _CLOSED_BY_PROGRESS: Final = (
     AlarmCode.RESTS_TOO_LONG,
@@ -177,7 +181,6 @@ def owe(conn: Connection, row: Row[Any], effect: Effect) -> None:
 
 
 def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int) -> None:
-    partner = parcels.partner_of(conn, row.message_id) if effect in _CALLS else outbox.GATEWAY
     outbox.enqueue(
         conn,
         tenant=row.tenant,
@@ -185,8 +188,15 @@ def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int) -
         effect=effect,
         generation=generation,
         lane=row.lane,
-        partner=partner,
+        partner=_partner(conn, row.message_id, effect),
     )
+
+
+def _partner(conn: Connection, message_id: str, effect: Effect) -> str:
+    if effect in _CALLS:
+        return parcels.partner_of(conn, message_id)
+    answer = parcels.in_force(conn, message_id) if effect in _RECEIPTS else None
+    return answer.adapter if answer is not None else outbox.GATEWAY
 
 
 def _owe_duplicates(conn: Connection, first_id: str, effect: Effect) -> None:

@@ -7,7 +7,7 @@ GET  /letters/{id}     200 octets
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -58,6 +58,7 @@ class Letter:
     headers: Mapping[str, str] = field(default_factory=dict)
     answer_to: str | None = None
     fault: str | None = None
+    blob: str | None = None
 
     @property
     def remote_id(self) -> str:
@@ -112,7 +113,7 @@ class PostkasseRoad:
             return TryLater(f"status-{answer.status}")
         return Refused(f"status-{answer.status}")
 
-    async def deliveries(self) -> AsyncIterator[Delivery | Receipt]:
+    async def deliveries(self) -> AsyncGenerator[Delivery | Receipt, None]:
         async with self.session.get(f"{self.url}/waiting") as answer:
             rows = json.loads(await _bounded(answer))
         for row in rows:

@@ -31,7 +31,7 @@ from gateway.store.tables.messages import (
     signer,
     warning,
 )
-from gateway.store.tables.work import attempt, incarnation, parcel, partner, queue_item, taking
+from gateway.store.tables.work import attempt, incarnation, parcel, partner, partner_figure, queue_item, taking
 
 __all__ = [
     "alarm",
@@ -62,6 +62,7 @@ __all__ = [
     "note",
     "parcel",
     "partner",
+    "partner_figure",
     "payload",
     "payload_key",
     "queue_item",

@@ -1,6 +1,6 @@
 """What is to be done, who does it, and what was handed to a partner."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, String, Table, UniqueConstraint
 
 from gateway.store.tables.columns import RowId, evidence, metadata, operational, row_id
 
@@ -90,4 +90,16 @@ taking = Table(
     evidence("at", BigInteger),
     UniqueConstraint("parcel_key", "partner_reference", name="uq_taking"),
     Index("ix_taking_reference", "partner_reference"),
+)
+
+partner_figure = Table(
+    "partner_figure",
+    metadata,
+    operational("tenant", String(7)),
+    operational("adapter", String(64)),
+    operational("account", String(64)),
+    operational("waiting", Integer),  # messages at the partner, as it said last
+    operational("consumers", Integer),
+    operational("at", BigInteger),
+    PrimaryKeyConstraint("tenant", "adapter", "account"),
 )
