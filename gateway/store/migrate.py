@@ -97,12 +97,17 @@ def check(conn: Connection) -> None:
 
 def run_migrations(conn: Connection) -> None:
     """Every step that the database lacks, in the caller's transaction; then every table under row-level security."""
+    step_to(conn, "head")
+    if conn.dialect.name == "postgresql":
+        row_security.enforce(conn)
+
+
+def step_to(conn: Connection, revision: str) -> None:
+    """The written steps up to a revision, without row-level security: of its own use to tests of old databases only."""
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     settings.attributes["connection"] = conn
-    alembic.command.upgrade(settings, "head")
-    if conn.dialect.name == "postgresql":
-        row_security.enforce(conn)
+    alembic.command.upgrade(settings, revision)
 
 
 def _version(conn: Connection) -> str | None:
