@@ -182,3 +182,14 @@ def places(document: object) -> Iterator[tuple[dict | list, str | int]]:
             yield from places(value)
     if not found:
         yield {"": None}, ""
+
+
+@pytest.mark.parametrize("name", ["innrapportering", "valideringsrapport"])
+def test_the_register_judges_our_samples_of_its_documents_as_we_do(reference: Path, name: str) -> None:
+    source = reference / "barnevern" / "bvr-fiks" / f"no.ssb.barnevern.fagsystem.v1.{name}.json"
+    theirs = jsonschema_rs.Draft202012Validator(json.loads(source.read_bytes()))
+    samples = [path for path in SAMPLES if path.parts[-4] == f"bvr.{name}"]
+    assert {path.name.partition("-")[0] for path in samples} == {"valid", "invalid"}
+    for path in samples:
+        document = json.loads(path.read_bytes())
+        assert theirs.is_valid(document) == sound(f"bvr.{name}.v1", document) == path.name.startswith("valid-")
