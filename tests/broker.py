@@ -25,6 +25,8 @@ from gateway.crypto.certificate_facts import CertificateFacts, facts_of
 from gateway.crypto.keys import SoftwareKey
 from gateway.errors import ConfigError
 from gateway.simulators.fiks.broker import Broker
+from gateway.simulators.fiks.offices import Bydel
+from gateway.simulators.fiks.parcel import Keys
 from gateway.simulators.fiks.platform import ISSUER, FiksPlatform, Place
 from gateway.simulators.fiks.register import Account, Integration
 from gateway.simulators.issuer import RegisteredClient
@@ -90,6 +92,10 @@ class Fiks:
         self.platform.add_integration(Integration(integrasjon_id, passord, SUPPLIER, frozenset({konto_id})))
         return Member(konto_id, integrasjon_id, passord, key, self.token_source())
 
+    def office(self, member: Member, bydelsnummer: str = "02", **other) -> Bydel:
+        """An office in Bergen that gets its reports on the member's account."""
+        return self.platform.offices.add(Bydel("4601", "Bergen", bydelsnummer, "Bergenhus", member.konto_id, **other))
+
     def token_source(self) -> TokenSource:
         request = TokenRequest(self.platform.token_endpoint, ISSUER, CLIENT, "ks:fiks")
         return TokenSource(self.session, request, self.supplier)
@@ -102,6 +108,12 @@ class Fiks:
 def shared_receive_key() -> Credential:
     """One key pair for all accounts of a run that do not ask for their own: making one takes long."""
     return receive_key("Prove mottak")
+
+
+@cache
+def _portal_keys() -> Keys:
+    signing, receive = broker().pki.organisation("971032146", "Prove KS"), receive_key("Prove portal")
+    return Keys(SoftwareKey(signing.key, signing.chain), SoftwareKey(receive.key, receive.chain))
 
 
 @cache
@@ -126,7 +138,7 @@ async def running_fiks(folder: Path, on: RunningBroker | None = None) -> AsyncIt
     trust = ssl.create_default_context(cafile=found.ca)
     place = Place(
         folder / "fiks", certificate=found.certificate, ca=found.ca,
-        broker_port=found.node.port, auth_port=found.auth_port,
+        broker_port=found.node.port, auth_port=found.auth_port, keys=_portal_keys(),
     )  # fmt: skip
     supplier = _supplier()
     key = SoftwareKey(supplier.key, supplier.chain)

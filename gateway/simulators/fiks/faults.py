@@ -15,7 +15,7 @@ class FiksFault(StrEnum):
     TRUNCATED_DOWNLOAD = "truncated-download"  # Dokumentlager breaks off in the middle
     WRONG_CATALOGUE_KEY = "wrong-catalogue-key"  # the catalogue gives a stranger's certificate
 
-    # A delivery
+    # A delivery; what is wrong inside a report is ``gateway.simulators.feil``'s
     DUPLICATE = "duplicate"  # the same message twice
     DELAYED = "delayed"  # half a second later
     OUT_OF_ORDER = "out-of-order"  # after the one that comes next
@@ -27,9 +27,6 @@ class FiksFault(StrEnum):
     UNKNOWN_SENDER = "unknown-sender"  # avsender-id of an account that the catalogue does not know
     PREFIXED_REPORT_HEADERS = "prefixed-report-headers"  # the portal's two headers with egendefinert-header. before
     HUGE = "huge"  # 32 MiB over AMQP that nobody moved to Dokumentlager
-
-    # The portal
-    WRONG_KEY = "wrong-key"  # sealed for somebody else
 
 
 class Faults:

@@ -1,6 +1,7 @@
 """The platform as one thing: what a test or a program starts, and where everything of it answers."""
 
 import ssl
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.crypto.certificate_facts import facts_of
 from gateway.errors import PartnerUnavailableError, UnauthenticatedError
 from gateway.simulators.fiks.access import Access, BrokerDoor
 from gateway.simulators.fiks.answers import refusals
@@ -19,7 +21,13 @@ from gateway.simulators.fiks.dokumentlager import Dokumentlager
 from gateway.simulators.fiks.faults import Faults, FiksFault
 from gateway.simulators.fiks.front import Front
 from gateway.simulators.fiks.mail import BrokerAddress, DeadLetter, Mail
+from gateway.simulators.fiks.offices import Offices
+from gateway.simulators.fiks.parcel import Keys
+from gateway.simulators.fiks.portal import Portal
+from gateway.simulators.fiks.producer_api import ProducerApi
+from gateway.simulators.fiks.protocol_account import Exchange, ProtocolAccount
 from gateway.simulators.fiks.register import Account, Integration, Register
+from gateway.simulators.fiks.reporter import Reporter
 from gateway.simulators.fiks.send import BYTES_MAX, SendApi
 from gateway.simulators.issuer import RegisteredClient, TokenIssuer
 from gateway.simulators.serving import serving
@@ -27,12 +35,15 @@ from gateway.simulators.serving import serving
 ISSUER: Final = "https://test.maskinporten.no/"
 """The audience of grants: what Maskinporten's test environment is called (fiks.md 1)."""
 
+KS: Final = "971032146"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a platform runs. ``certificate`` is a PEM file with key and chain; ``ca`` what callers trust it by.
 
     ``broker_port`` is the broker's own; ``auth_port`` is where that broker asks who may log in. Port 0 takes a free one.
+    ``keys`` are the portal's.
     """
 
     folder: Path
@@ -40,6 +51,7 @@ class Place:
     ca: Path
     broker_port: int
     auth_port: int
+    keys: Keys
     rest_port: int = 0
     amqp_port: int = 0
 
@@ -59,8 +71,14 @@ class FiksPlatform:
         self.front = Front(place.broker_port)
         address = BrokerAddress(place.broker_port, ssl.create_default_context(cafile=place.ca))
         self.mail = Mail(address, self.access, self._undeliverable)
+        self.offices = Offices()
+        self.portal = Portal(str(uuid.uuid4()), place.keys, self.send, self.faults, place.folder / "portal")
+        self.reporter = Reporter(self.portal, self.register, place.keys)
         self._catalogue = Catalogue(self.register, self.access, self.faults, self.mail.counts)
         self._send = SendApi(self.access, self.faults, self.send, place.folder / "innkommende")
+        self._producer = ProducerApi(
+            self.access, self.register, self.offices, self.portal, facts_of(place.keys.receive.certificate)
+        )
 
     @property
     def token_endpoint(self) -> str:
@@ -90,6 +108,19 @@ class FiksPlatform:
         """Send a message as the send API does. A file is taken over."""
         return await self.dispatch.send(self.mail, message, payload)
 
+    async def open_account(
+        self, exchange: Exchange, keys: Keys, navn: str, organisasjonsnummer: str
+    ) -> ProtocolAccount:
+        """Open a partner's account with a protocol of its own, which answers from now on."""
+        partner = ProtocolAccount(str(uuid.uuid4()), exchange, keys, self.register, self.send)
+        await self._open_own(partner.konto_id, navn, organisasjonsnummer, keys)
+        await self.mail.consume(partner.konto_id, partner.take)
+        return partner
+
+    async def _open_own(self, konto_id: str, navn: str, organisasjonsnummer: str, keys: Keys) -> None:
+        certificate = facts_of(keys.receive.certificate)
+        await self.add_account(Account(konto_id, navn, str(uuid.uuid4()), organisasjonsnummer, certificate))
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["FiksPlatform"]:
         """Answer for as long as the block lasts. Raises PartnerUnavailableError without a broker."""
@@ -100,6 +131,8 @@ class FiksPlatform:
             running.push_async_callback(self.mail.close)
             await self.mail.open()
             running.push_async_callback(self.dispatch.close)
+            await self._open_own(self.portal.konto_id, "Fiks bekymringsmelding", KS, self.place.keys)
+            await self.mail.consume(self.portal.konto_id, self.portal.take)
             await running.enter_async_context(self.front.open(self.place.amqp_port))
             rest = serving(
                 self._routes(),
@@ -117,6 +150,7 @@ class FiksPlatform:
             *self._catalogue.routes(),
             *self._send.routes(),
             *self.dokumentlager.routes(),
+            *self._producer.routes(),
         ]
 
     async def _undeliverable(self, letter: DeadLetter) -> None:
