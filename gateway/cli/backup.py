@@ -112,7 +112,7 @@ def _made_line(made: Made, out: Path) -> str:
 
 
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="The backup.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The backup.")],
     person: Person,
     reason: Word,
     open_with: Annotated[
@@ -121,7 +121,8 @@ def restore_command(
     ] = None,
     passphrase: Passphrase = None,
     witness: Annotated[
-        Path | None, typer.Option("--witness", help="A witness's file with the last head it saw.")
+        Path | None,
+        typer.Option("--witness", exists=True, dir_okay=False, help="A witness's file with the last head it saw."),
     ] = None,
     signed_by: Annotated[
         str | None,
@@ -149,7 +150,7 @@ def restore_command(
         origin=origin,
         signer=signer_of(configuration, origin),
         key=NoteKey.parse(signed_by) if signed_by else None,
-        witness=witness.read_text(encoding="utf-8") if witness else None,
+        witness=witness.read_text(encoding="utf-8", errors="replace") if witness else None,
         role=service_role,
         shredded=shredded,
         verify=verify,

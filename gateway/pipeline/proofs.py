@@ -107,9 +107,9 @@ def update_for_witness(conn: Connection, known: int, name: str | None = None) ->
     """
     base = _span(conn, name).base
     newest = log.newest_head(conn, base=base)
-    if newest is None or newest.size == known:
-        return None
-    return witness_update(known, _since(known, newest.size, log.subtree(conn, base))[known], newest.note)
+    size = newest.size if newest is not None else 0
+    path = _since(known, size, log.subtree(conn, base))[known]  # raises before a cut log is called nothing new
+    return witness_update(known, path, newest.note) if newest is not None and size != known else None
 
 
 def succession_for_witness(conn: Connection) -> str | None:
