@@ -92,6 +92,8 @@ TOKEN_REFUSED_S: Final = 60.0  # a refusal is not asked about again before this:
 TOKEN_FAULTS_MAX: Final = 6  # tries in a row without an answer, after which the issuer is left alone ...
 TOKEN_BREAK_S: Final = 30.0  # ... for so long
 
+PARTNER_ANSWER_BYTES_MAX: Final = 256 * KIB  # one JSON answer of a partner's service
+
 # Case system
 CLAIM_MAX: Final = 50
 LIST_MAX: Final = 100

@@ -1,16 +1,32 @@
-"""Roads of KS Fiks. Open today: the producer API that senders of concern reports call (``produsent``)."""
+"""Roads of KS Fiks: the producer API that senders of concern reports call (``produsent``), and Fiks IO where configured."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from adapters.fiks.api import FiksApi
+from adapters.fiks.catalogue import FiksCatalogue
+from adapters.fiks.dokumentlager import Dokumentlager
+from adapters.fiks.health import Health
 from adapters.fiks.produsent import ProdusentFacade
+from adapters.fiks.send import FiksSender
 from adapters.fiks.settings import FiksSettings
-from gateway.spi import Adapter, AdapterSpec, Context
+from gateway.spi import Adapter, AdapterSpec, Context, Seal
 
 
 @asynccontextmanager
 async def _open(settings: FiksSettings, context: Context) -> AsyncIterator[Adapter]:
-    yield Adapter(facade=ProdusentFacade(settings, context))
+    facade, io = ProdusentFacade(settings, context), settings.io
+    if io is None:
+        yield Adapter(facade=facade)
+        return
+    api, health = FiksApi(io, context), Health()
+    yield Adapter(
+        facade=facade,
+        outbound=FiksSender(io, context, api),
+        directory=FiksCatalogue(io, api, context.clock, health),
+        seal=Seal.FIKS,
+        blobs=Dokumentlager(io, api),
+    )
 
 
 ADAPTER = AdapterSpec(name="fiks", settings=FiksSettings, open=_open)

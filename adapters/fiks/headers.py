@@ -17,6 +17,8 @@ TYPE: Final = "type"
 AVSENDER_ID: Final = "avsender-id"
 SVAR_TIL: Final = "svar-til"
 DOKUMENTLAGER_ID: Final = "dokumentlager-id"
+KORRELASJON: Final = "klientKorrelasjonsId"
+"""The dialogue's id, which every answer carries on."""
 TTL: Final = "ttl-ms"
 """Ours, for the property ``expiration``: how long the message may wait in its queue, milliseconds."""
 MALFORMED: Final = "malformed:"
@@ -33,7 +35,6 @@ VALUE_CHARS_MAX: Final = 512
 _PREFIX: Final = "egendefinert-header."
 _REQUIRED: Final = frozenset({MELDING_ID, TYPE, AVSENDER_ID})
 _IDENTIFIERS: Final = frozenset({MELDING_ID, AVSENDER_ID, SVAR_TIL, DOKUMENTLAGER_ID})
-_KORRELASJON: Final = "klientKorrelasjonsId"
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     **{
         name: (name,)
@@ -41,7 +42,7 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     },
     "klientMeldingId": (f"{_PREFIX}klientMeldingId",),
     # Java clients knew only the second spelling until 2026-03-30, and send both since.
-    _KORRELASJON: (f"{_PREFIX}{_KORRELASJON}", f"{_PREFIX}klientKorrelasjonId"),
+    KORRELASJON: (f"{_PREFIX}{KORRELASJON}", f"{_PREFIX}klientKorrelasjonId"),
     # Whether the portal's two have the prefix on the wire could not be established (fiks.md 9).
     "bydel-ressurs-id": (f"{_PREFIX}bydel-ressurs-id", "bydel-ressurs-id"),
     "bekymringsmelding-id": (f"{_PREFIX}bekymringsmelding-id", "bekymringsmelding-id"),

@@ -69,7 +69,7 @@ class FiksIo(BaseModel):
     """``[io]``: Fiks IO, where messages are fetched over AMQP and sent over REST (fiks.md 1, 3 to 6).
 
     ``tls_roots``: of the platform's servers, where no public issuer made their certificates. ``maskinporten``: the section
-    of ``gateway.toml`` whose client buys tokens. ``pins``: SHA-256 of the public key (SPKI, hex) that alone is sealed to,
+    of ``gateway.toml`` whose client buys tokens. ``pins``: SHA-256 (DER, hex) of the certificates that alone are sealed for,
     by account. ``connects_max`` within ``connects_window_s``. ``prefetch``: unfinished messages of one account at once; a
     crash costs each of them one of three tries. ``silence_hours``: so long without any message rings; none: never.
     """

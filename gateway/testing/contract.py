@@ -91,6 +91,10 @@ class AdapterContract:
         del partner
         return self.spec.settings()
 
+    def parcel(self, content: Callable[[], Stream] | None = None) -> Parcel:
+        """A parcel that this road can take; override it where types, recipients or offices must be the road's own."""
+        return parcel(content)
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Opened]:
         """Open the adapter as the gateway does; afterwards, nothing it said may hold a marker."""
@@ -142,7 +146,7 @@ class AdapterContract:
     async def test_a_parcel_is_taken(self) -> None:
         """The happy road: whole, once."""
         async with self.opened() as opened:
-            sent = parcel()
+            sent = self.parcel()
             outcome = await self.send(opened, sent)
             assert isinstance(outcome, Taken), f"a good parcel on a good day was not taken: {outcome}"
             if opened.partner is not None:
@@ -151,7 +155,7 @@ class AdapterContract:
     async def test_the_same_parcel_twice_has_one_effect_if_the_adapter_says_so(self) -> None:
         """``idempotent`` is a promise of the partner's."""
         async with self.opened() as opened:
-            sent = parcel()
+            sent = self.parcel()
             first, second = await self.send(opened, sent), await self.send(opened, sent)
             if not opened.outbound.idempotent:
                 return
@@ -164,7 +168,7 @@ class AdapterContract:
     async def test_the_status_of_a_parcel_is_the_truth(self) -> None:
         """Not taken before, taken after; or the partner cannot be asked at all."""
         async with self.opened() as opened:
-            sent = parcel()
+            sent = self.parcel()
             before = await opened.outbound.status(sent)
             assert before is None or isinstance(before, TryLater), f"never sent, but its status is {before}"
             outcome = await self.send(opened, sent)
@@ -182,14 +186,14 @@ class AdapterContract:
                 reached.set()
                 await asyncio.Event().wait()
 
-            task = asyncio.create_task(opened.outbound.send(parcel(stuck)))
+            task = asyncio.create_task(opened.outbound.send(self.parcel(stuck)))
             waiting = asyncio.create_task(reached.wait())
             await asyncio.wait({task, waiting}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
             assert reached.is_set(), "the content was not read"
             task.cancel()
             await asyncio.wait({task}, timeout=_PATIENCE_S)
             assert task.cancelled(), "the cancellation was swallowed"
-            assert isinstance(await self.send(opened, parcel()), Taken), "after a cancellation nothing goes through"
+            assert isinstance(await self.send(opened, self.parcel()), Taken), "after a cancellation nothing goes through"
 
     async def test_content_that_cannot_be_read_to_its_end_is_not_taken(self) -> None:
         """A disk may fail in the middle."""
@@ -200,7 +204,7 @@ class AdapterContract:
             raise OSError(message)
 
         async with self.opened() as opened:
-            outcome = await self.send(opened, parcel(torn))
+            outcome = await self.send(opened, self.parcel(torn))
             assert isinstance(outcome, Uncertain | TryLater), f"a torn parcel ended in {outcome}"
 
     async def test_a_receipt_is_the_parcels_own_and_is_acknowledged_only_when_told(self) -> None:
@@ -208,7 +212,7 @@ class AdapterContract:
         async with self.opened() as opened:
             if opened.adapter.inbound is None:
                 return
-            sent = parcel()
+            sent = self.parcel()
             outcome = await self.send(opened, sent)
             assert isinstance(outcome, Taken), "not taken"
             async with asyncio.timeout(_PATIENCE_S):
@@ -234,7 +238,7 @@ class HttpAdapterContract(AdapterContract):
         async with self.opened() as opened:
             assert opened.partner is not None, "give partner_type"
             opened.partner.fault = fault
-            outcome = await self.send(opened, parcel())
+            outcome = await self.send(opened, self.parcel())
             if opened.partner.taken:
                 assert isinstance(outcome, Taken | Uncertain), f"the partner has it, but the outcome is {outcome}"
             else:
@@ -268,7 +272,7 @@ class HttpAdapterContract(AdapterContract):
         async with self.opened() as opened:
             assert opened.partner is not None, "give partner_type"
             await opened.partner.__aexit__(None, None, None)
-            outcome = await self.send(opened, parcel())
+            outcome = await self.send(opened, self.parcel())
             assert isinstance(outcome, TryLater), f"nobody listens, but the outcome is {outcome}"
 
     async def test_a_connection_closed_before_the_first_byte_is_no_answer(self) -> None:
