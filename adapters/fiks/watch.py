@@ -5,14 +5,14 @@ others seal for can be opened here (6.5). The rest is told by whoever sees it; e
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from adapters.fiks.health import Health
 from adapters.fiks.settings import FiksAccount, FiksIo
-from gateway.errors import GatewayError
-from gateway.spi import Context, Figures, Observation, Trouble
+from gateway.errors import CertificateError, GatewayError
+from gateway.spi import Context, Figures, Observation, Trouble, UnknownResourceError
 
 KEYS_EVERY_S: Final = 24 * 3600.0
 PROBES_FAILED_MAX: Final = 3
@@ -77,7 +77,7 @@ class FiksWatch:
         self._keys_due_at = dict.fromkeys((account.id for account in io.accounts), self._began_at)
         self._failed = 0
 
-    async def observations(self) -> AsyncIterator[Observation | Figures]:
+    async def observations(self) -> AsyncGenerator[Observation | Figures, None]:
         """See ``spi.Watch``. What is wrong is said again with every probe."""
         due_at = self._clock.monotonic()
         while True:
@@ -99,12 +99,11 @@ class FiksWatch:
             try:
                 status = await self._catalogue.status(account.id)
             except GatewayError as error:
-                self._failed += 1
                 self._context.log.warning("watch.status_unknown", subject=account.id, code=error.code)
                 continue
-            self._failed = 0
             found.append(Figures(account.address, account.id, status.waiting, status.consumers))
             self._judge(account, status)
+        self._failed = 0 if len(found) == len(self._io.accounts) else self._failed + 1
         if self._failed == 0 or self._failed >= PROBES_FAILED_MAX:
             self._health.tell(Trouble.UNREACHABLE, CATALOGUE, well=self._failed == 0)
         return found
@@ -126,10 +125,12 @@ class FiksWatch:
                 continue
             try:
                 certificate = await self._catalogue.published_certificate(account.id)
+                ours = await asyncio.to_thread(self._context.opens, account.address, certificate)
+            except (CertificateError, UnknownResourceError):  # none is there, or none that anybody can read
+                ours = False
             except GatewayError as error:
                 self._context.log.warning("watch.key_unknown", subject=account.id, code=error.code)
                 continue
-            ours = await asyncio.to_thread(self._context.opens, account.address, certificate)
             self._health.tell(Trouble.KEY_DIFFERS, account.id, well=ours)
             self._keys_due_at[account.id] = now + (KEYS_EVERY_S if ours else 0)  # a wrong one is looked at again soon
 

@@ -1,6 +1,6 @@
 """Every parser that reads what comes from outside, with samples of ours and the damage that suits its format.
 
-Not here: PDF and AMQP headers, which nothing of ours reads; records at rest and PKCS#12 files, which come from ourselves.
+Not here: PDF, which nothing of ours reads; records at rest and PKCS#12 files, which come from ourselves.
 """
 
 import io
@@ -43,6 +43,7 @@ from tests import crypto_kit as kit
 from tests.conftest import REFERENCE
 from tests.security import fuzz_mutations as damage
 from tests.security.fuzz import Target
+from tests.security.fuzz_amqp import amqp_target
 from tests.security.fuzz_texts import text_targets
 
 PROFILES = (FIKS_ENVELOPE, EFORMIDLING_DPE, EFORMIDLING_DPH, GATEWAY_ENVELOPE)
@@ -62,6 +63,7 @@ def targets() -> list[Target]:
         Target("zip", _read_zip, _archives(), (damage.zip_fields, damage.octets), (StructureError,), 420, [_bomb()]),
         Target("container", _read_container, [kit.our_container()], (_resigned, damage.zip_fields), trusted, 150),
         Target("manifest", read_manifest, _manifests(), (XML, damage.octets), trusted, 480, _large_manifests()),
+        amqp_target(),
         *text_targets(),
     ]
 
