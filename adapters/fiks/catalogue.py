@@ -5,7 +5,9 @@ other is sealed for, and it rings.
 """
 
 import hashlib
+import re
 import ssl
+from base64 import b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +20,7 @@ from gateway.errors import CertificateError
 from gateway.spi import Clock, PartnerUnavailableError, Trouble, UnknownResourceError
 
 PATH: Final = "/fiks-io/katalog/api/v1/kontoer"
+_PEM: Final = re.compile("-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\\s]{1,65536})-----END CERTIFICATE-----")
 KEPT_S: Final = 600.0  # as KS's Java client
 KEPT_MAX: Final = 100
 
@@ -98,13 +101,16 @@ def _account(recipient: str) -> str:
 
 
 def _canonical(found: Json) -> str:
-    """One certificate written in one way, so that what is compared is what is sealed for. Raises CertificateError."""
-    pem = found.get("nokkel")
+    """The first certificate written in one way, so that what is compared is what is sealed for. Raises CertificateError."""
+    block = _PEM.search(str(found.get("nokkel")))
     try:
-        return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(str(pem).strip()))
+        der = b64decode("".join(block[1].split()), validate=True) if block is not None else b""
     except ValueError:
+        der = b""
+    if not der:
         message = "the catalogue's certificate cannot be read"
-        raise CertificateError(message) from None
+        raise CertificateError(message)
+    return ssl.DER_cert_to_PEM_cert(der)
 
 
 def _count(found: Json, name: str) -> int:
