@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -66,7 +67,7 @@ class Contents:
     objects: list[dict[str, str]] = field(default_factory=list)
 
     def reference(self, label: str, pin: Path | None = None) -> str:
-        return f"pkcs11:token={self.label};object={label}?pin-source=file:{pin or self.hsm.pin}"
+        return f"pkcs11:token={quote(self.label)};object={label}?pin-source=file:{pin or self.hsm.pin}"
 
     def key(self, label: str, credential) -> None:
         self._private(label, credential.key)
