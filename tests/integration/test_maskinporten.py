@@ -222,6 +222,7 @@ async def test_a_redirect_of_the_token_endpoint_is_not_followed(scripted, here):
     assert visited == []
 
 
+@pytest.mark.proves("S55")
 async def test_an_endless_answer_is_not_read_to_its_end():
     sent = 0
 
