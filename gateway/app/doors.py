@@ -159,12 +159,9 @@ def _pair(configuration: Configuration, name: str) -> tuple[Path, Path]:
 def expiries(configuration: Configuration, offices: Offices) -> dict[str, datetime]:
     """When each certificate in use ends, by an id of ours. Blocks on files. Raises ConfigError."""
     found = {
-        f"{office.tenant}/{use}/{key.certificate.serial_number:x}"[:SUBJECT_CHARS_MAX]: (
-            key.certificate.not_valid_after_utc
-        )
+        f"{office.tenant}/{use}/{certificate.serial_number:x}"[:SUBJECT_CHARS_MAX]: certificate.not_valid_after_utc
         for office in offices.all()
-        for use, ring in (("receive", office.receive), ("print", office.print_part))
-        for key in ring.decryption_keys()
+        for use, certificate in office.certificates()
     }
     for name in NAMES:
         listener: config.Listener = getattr(configuration.settings.listen, name)

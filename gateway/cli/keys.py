@@ -12,7 +12,7 @@ from gateway.errors import MalformedRequestError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.rewrap import rewrap
 
-app = typer.Typer(help="Receive and print keys of the offices.", no_args_is_help=True)
+app = typer.Typer(help="Receive, print and signing keys of the offices.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -21,19 +21,17 @@ def list_keys(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False)
     now = datetime.now(UTC)
     rows = []
     for office in offices_of(load(config_file)).all():
-        for use, ring in (("receive", office.receive), ("print", office.print_part)):
-            for key in ring.decryption_keys():
-                certificate = key.certificate
-                rows.append(
-                    {
-                        "office": str(office.tenant),
-                        "use": use,
-                        "serial": str(certificate.serial_number),
-                        "subject": certificate.subject.rfc4514_string(),
-                        "until": certificate.not_valid_after_utc.date().isoformat(),
-                        "days_left": (certificate.not_valid_after_utc - now).days,
-                    }
-                )
+        for use, certificate in office.certificates():
+            rows.append(
+                {
+                    "office": str(office.tenant),
+                    "use": use,
+                    "serial": str(certificate.serial_number),
+                    "subject": certificate.subject.rfc4514_string(),
+                    "until": certificate.not_valid_after_utc.date().isoformat(),
+                    "days_left": (certificate.not_valid_after_utc - now).days,
+                }
+            )
     show_table(rows, as_json=as_json, empty="no key is configured")
 
 

@@ -1,10 +1,12 @@
 """The child-welfare offices served here: who they are, and the keys that open what is sent to them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.crypto.at_rest import KeyEncryptionKey
 from gateway.crypto.keys import KeyRing
+from gateway.crypto.trust import Certificate
 from gateway.domain.identifiers import TenantId
 from gateway.errors import ConfigError, DecryptionError
 from gateway.spi import Address
@@ -33,6 +35,14 @@ class Office:
                 return kek
         text = f"the key-encryption key {key_id} is not configured"
         raise DecryptionError(text)
+
+    def certificates(self) -> list[tuple[str, Certificate]]:
+        """Every certificate in use, with what for: ``receive``, ``print``, ``signing``."""
+        found = [("receive", key.certificate) for key in self.receive.decryption_keys()]
+        found += [("print", key.certificate) for key in self.print_part.decryption_keys()]
+        with suppress(ConfigError):  # an office that signs nothing has no such key
+            found.append(("signing", self.receive.signing_key().chain[0]))
+        return found
 
 
 class Offices:

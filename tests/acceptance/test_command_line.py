@@ -109,7 +109,7 @@ async def test_every_command_of_an_operators_day(site, tmp_path):
     assert "NAVN-SOM-IKKE-SKAL-SYNES" not in says(site, "trace", waiting, "--json")
 
     assert shown(site, "check-config")["settings"]["mode"] == "demo"
-    assert {row["use"] for row in shown(site, "keys", "list")} == {"receive", "print"}
+    assert {row["use"] for row in shown(site, "keys", "list")} == {"receive", "print", "signing"}
     assert "kek" in shown(site, "keys", "make-test", str(tmp_path / "keys"))["files"]
     assert says(site, "migrate", "--json")
     says(site, "health", code=1)
