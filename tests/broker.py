@@ -4,6 +4,7 @@ The node asks the platform that runs just now who may log in, always at the same
 nothing of one test is seen by another.
 """
 
+import asyncio
 import atexit
 import os
 import secrets
@@ -24,7 +25,7 @@ import pytest
 from gateway.crypto.certificate_facts import CertificateFacts, facts_of
 from gateway.crypto.keys import SoftwareKey
 from gateway.errors import ConfigError
-from gateway.simulators.fiks.broker import Broker
+from gateway.simulators.fiks.broker import Broker, find_program
 from gateway.simulators.fiks.offices import Bydel
 from gateway.simulators.fiks.parcel import Keys
 from gateway.simulators.fiks.platform import ISSUER, FiksPlatform, Place
@@ -47,6 +48,12 @@ class RunningBroker:
     pki: Pki
     certificate: Path
     ca: Path
+
+    async def on_disk(self, konto_id: str) -> None:
+        """Wait until an account's queue outlives a kill: RabbitMQ writes its table of new quorum queues by a timer."""
+        async with asyncio.timeout(20):
+            while not any(konto_id.encode() in table.read_bytes() for table in self.folder.rglob("names.dets")):
+                await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -121,14 +128,20 @@ def _supplier() -> Credential:
     return broker().pki.organisation(SUPPLIER, "Prove leverandor")
 
 
-def broker() -> RunningBroker:
-    """The process's node, started when first asked for. Without RabbitMQ the test is skipped; in CI that is a failure."""
-    found = _shared()
-    if found is None:
+def require_rabbitmq() -> None:
+    """Without RabbitMQ the test is skipped; in CI that is a failure."""
+    try:
+        find_program("rabbitmq-server")
+    except ConfigError:
         if os.environ.get("CI"):
             pytest.fail("CI must prove the promises on RabbitMQ, and there is none here")
         pytest.skip("no RabbitMQ is installed here")
-    return found
+
+
+def broker() -> RunningBroker:
+    """The process's node, started when first asked for."""
+    require_rabbitmq()
+    return _shared()
 
 
 @asynccontextmanager
@@ -152,13 +165,10 @@ async def running_fiks(folder: Path, on: RunningBroker | None = None) -> AsyncIt
 
 
 @cache
-def _shared() -> RunningBroker | None:
+def _shared() -> RunningBroker:
     folder = Path(tempfile.mkdtemp(prefix="bsmq"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    try:
-        made = new_broker(folder)
-    except ConfigError:
-        return None
+    made = new_broker(folder)
     atexit.register(made.node.stop)
     made.node.start()
     return made

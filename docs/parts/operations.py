@@ -3,6 +3,7 @@
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.observability import metrics as ours
+from gateway.simulators.fiks.program import FiksProgram
 from gateway.simulators.programs import CaseSystemProgram, IssuerProgram, ProdusentProgram
 from parts.configuration import section
 from parts.text import table
@@ -23,7 +24,12 @@ def metrics() -> str:
 def simulators() -> str:
     """The settings file of each simulator."""
     parts: list[str] = []
-    for name, model in (("issuer", IssuerProgram), ("produsent", ProdusentProgram), ("case-system", CaseSystemProgram)):
+    for name, model in (
+        ("issuer", IssuerProgram),
+        ("produsent", ProdusentProgram),
+        ("case-system", CaseSystemProgram),
+        ("fiks", FiksProgram),
+    ):
         parts.append(f"### `budstikke simulate {name}`")
         parts.extend(section("", model))
     return "\n\n".join(parts)

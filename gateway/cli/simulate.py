@@ -2,19 +2,18 @@
 
 import asyncio
 import tomllib
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gateway.errors import ConfigError
 
-if TYPE_CHECKING:
-    from gateway.simulators.programs import Program
-
 app = typer.Typer(help="Partners as honest programs with fault switches.", no_args_is_help=True)
 
+Model = TypeVar("Model", bound=BaseModel)
 Settings = Annotated[
     Path, typer.Argument(help="A TOML file; its keys are described in docs/operations. Paths count from its folder.")
 ]
@@ -38,27 +37,33 @@ def case_system(settings: Settings) -> None:
     _run("case-system", settings)
 
 
-def _run(kind: str, settings: Path) -> None:
-    from gateway.simulators.programs import main  # noqa: PLC0415  simulators have no import in production (S86)
+@app.command("fiks")
+def fiks(settings: Settings) -> None:
+    """Be Fiks, its RabbitMQ and the national portal included, until stopped."""
+    from gateway.simulators.fiks.program import FiksProgram, run_fiks  # noqa: PLC0415  as below
 
+    asyncio.run(run_fiks(_read(FiksProgram, settings), settings.resolve().parent, partial(print, flush=True)))
+
+
+def _run(kind: str, settings: Path) -> None:
+    from gateway.simulators import programs  # noqa: PLC0415  simulators have no import in production (S86)
+
+    kinds: dict[str, type[programs.Program]] = {
+        "issuer": programs.IssuerProgram,
+        "produsent": programs.ProdusentProgram,
+        "case-system": programs.CaseSystemProgram,
+    }
     try:
-        done = asyncio.run(main(_read(kind, settings), settings.resolve().parent, print))
+        done = asyncio.run(programs.main(_read(kinds[kind], settings), settings.resolve().parent, print))
     except KeyboardInterrupt:
         return
     if not done:
         raise typer.Exit(1)
 
 
-def _read(kind: str, settings: Path) -> "Program":
-    from gateway.simulators import programs  # noqa: PLC0415  as above
-
-    kinds: dict[str, type[Program]] = {
-        "issuer": programs.IssuerProgram,
-        "produsent": programs.ProdusentProgram,
-        "case-system": programs.CaseSystemProgram,
-    }
+def _read(kind: type[Model], settings: Path) -> Model:
     try:
-        return kinds[kind].model_validate(tomllib.loads(settings.read_text(encoding="utf-8")))
+        return kind.model_validate(tomllib.loads(settings.read_text(encoding="utf-8")))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise ConfigError(*(f"{settings.name}: {fault['loc']}: {fault['msg']}" for fault in faults)) from None

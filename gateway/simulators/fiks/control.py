@@ -1,6 +1,6 @@
 """The operator's desk: a control API on loopback to report, to switch faults, and to see what became of everything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -24,7 +24,7 @@ _BATCH_MAX: Final = 1000
 class Desk:
     """What the desk works on. ``places`` tells where everything answers."""
 
-    places: Callable[[], Mapping[str, str]]
+    places: Mapping[str, str]
     faults: Faults
     front: Front
     offices: Offices
@@ -55,7 +55,7 @@ class ControlApi:
 
     async def _overview(self, _: web.Request) -> web.Response:
         told = {
-            "steder": dict(self._desk.places()),
+            "steder": dict(self._desk.places),
             "feil": self._desk.faults.armed(),
             "mulige": [fault.value for fault in FiksFault],
         }

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway import limits
-from gateway.errors import ForbiddenError, UnknownResourceError
+from gateway.errors import ForbiddenError, PartnerUnavailableError, UnknownResourceError
 from gateway.simulators.fiks.access import Access
 from gateway.simulators.fiks.faults import Faults, FiksFault
 
@@ -68,6 +68,9 @@ class Dokumentlager:
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         document = self._asked(request)
+        if self._faults.take(FiksFault.NO_DOWNLOAD):
+            message = "Dokumentlager is not available"
+            raise PartnerUnavailableError(message)
         if self._faults.take(FiksFault.TRUNCATED_DOWNLOAD):
             return await self._cut_download(request, document)
         return web.FileResponse(document.path, headers={"Content-Type": MEDIA_TYPE})

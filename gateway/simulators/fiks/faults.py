@@ -12,6 +12,7 @@ class FiksFault(StrEnum):
     UNAVAILABLE = "unavailable"  # 503
     TOKENS_DOWN = "tokens-down"  # the issuer answers 503
     SILENT_SEND = "silent-send"  # accepted and delivered, but the sender's line is cut instead of the answer
+    NO_DOWNLOAD = "no-download"  # 503 from Dokumentlager
     TRUNCATED_DOWNLOAD = "truncated-download"  # Dokumentlager breaks off in the middle
     WRONG_CATALOGUE_KEY = "wrong-catalogue-key"  # the catalogue gives a stranger's certificate
 

@@ -75,7 +75,7 @@ class Mail:
                 ssl=True,
                 ssl_context=self._address.tls,
                 timeout=CONNECTED_S,
-                reconnect_interval=1,
+                reconnect_interval=0.2,
             )
             self._channel = await self._connection.channel()
             dead = await self._channel.declare_queue(self._dead, durable=True)
@@ -83,6 +83,11 @@ class Mail:
         except (OSError, aio_pika.exceptions.AMQPError) as error:
             message = "the broker is not reached"
             raise PartnerUnavailableError(message) from error
+
+    async def ready(self) -> None:
+        """Wait until the connection stands again, as after the broker was away. Raises TimeoutError."""
+        if self._connection is not None:
+            await asyncio.wait_for(self._connection.ready(), CONNECTED_S)
 
     async def close(self) -> None:
         """Take this platform's queues away and go."""

@@ -1,7 +1,7 @@
 """Payloads of Fiks IO: documents in a signed ASiC-E container, sealed for the receiving account (fiks.md 7)."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -20,10 +20,11 @@ _ANYBODY: Final = TrustPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What an account of the platform's own signs with and is sealed for."""
+    """What an account of the platform's own signs with and is sealed for; ``sign_sha1`` is for the fault of that name."""
 
     signing: SigningKey = field(repr=False)
     receive: DecryptionKey = field(repr=False)
+    sign_sha1: Callable[[bytes], bytes] | None = field(default=None, repr=False)
 
 
 def open_parcel(body: bytes, key: DecryptionKey, at: datetime) -> dict[str, bytes]:

@@ -54,6 +54,7 @@ class Place:
     keys: Keys
     rest_port: int = 0
     amqp_port: int = 0
+    portal_konto_id: str | None = None
 
 
 class FiksPlatform:
@@ -72,7 +73,8 @@ class FiksPlatform:
         address = BrokerAddress(place.broker_port, ssl.create_default_context(cafile=place.ca))
         self.mail = Mail(address, self.access, self._undeliverable)
         self.offices = Offices()
-        self.portal = Portal(str(uuid.uuid4()), place.keys, self.send, self.faults, place.folder / "portal")
+        portal_konto_id = place.portal_konto_id or str(uuid.uuid4())
+        self.portal = Portal(portal_konto_id, place.keys, self.send, self.faults, place.folder / "portal")
         self.reporter = Reporter(self.portal, self.register, place.keys)
         self._catalogue = Catalogue(self.register, self.access, self.faults, self.mail.counts)
         self._send = SendApi(self.access, self.faults, self.send, place.folder / "innkommende")

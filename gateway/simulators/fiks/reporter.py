@@ -1,7 +1,6 @@
 """Somebody who reports: fills in the portal's form, rightly or with a fault of ``gateway.simulators.feil``."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -19,19 +18,10 @@ from gateway.simulators.seal import Receivers
 class Reporter:
     """Makes reports, each one of a kind. ``reference`` is a copy of KS's protocol folder, whose samples are taken then."""
 
-    def __init__(
-        self,
-        portal: Portal,
-        register: Register,
-        keys: Keys,
-        *,
-        sign_sha1: Callable[[bytes], bytes] | None = None,
-        reference: Path | None = None,
-    ) -> None:
+    def __init__(self, portal: Portal, register: Register, keys: Keys, *, reference: Path | None = None) -> None:
         self._portal = portal
         self._register = register
         self._keys = keys
-        self._sign_sha1 = sign_sha1
         self._reference = reference
         self._numbers = count(1)
 
@@ -58,5 +48,5 @@ class Reporter:
             message = "the office has no key to seal for"
             raise UnknownResourceError(message)
         receivers = Receivers(container=certificate, print_part=certificate)  # the portal itself prints
-        bench = Bench(report, receivers, self._keys.signing, datetime.now(UTC), self._sign_sha1)
+        bench = Bench(report, receivers, self._keys.signing, datetime.now(UTC), self._keys.sign_sha1)
         return (await asyncio.to_thread(build, feil, bench)).container

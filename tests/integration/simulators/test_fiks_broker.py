@@ -6,6 +6,7 @@ from datetime import timedelta
 import aio_pika
 import aiormq
 import pytest
+import pytest_asyncio
 
 from gateway.simulators.fiks.dispatch import Outgoing
 from gateway.simulators.issuer import IssuerFault
@@ -16,15 +17,29 @@ FORBIDDEN = aiormq.exceptions.ChannelAccessRefused
 REFUSED = aio_pika.exceptions.ProbableAuthenticationError
 
 
-@pytest.fixture
-async def fiks(tmp_path):
-    async with running_fiks(tmp_path) as running:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def fiks(tmp_path_factory):
+    """One platform for the file; each test makes members of its own."""
+    async with running_fiks(tmp_path_factory.mktemp("fiks")) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def pair(fiks):
     return await fiks.member("Avsender"), await fiks.member("Mottaker")
+
+
+async def reason_of_death(fiks, receiver):
+    """Why the account's one message left its queue undelivered, once the platform has read that."""
+    async with asyncio.timeout(5):
+        while True:
+            for letter in fiks.platform.dispatch.dead:
+                if letter.konto_id == receiver.konto_id:
+                    return letter.reason
+            await asyncio.sleep(0.01)
 
 
 async def test_a_message_sent_over_rest_comes_over_amqp_with_the_headers_of_the_platform(fiks, pair):
@@ -49,10 +64,11 @@ async def test_a_message_sent_over_rest_comes_over_amqp_with_the_headers_of_the_
 async def test_an_expired_token_opens_no_connection_and_a_live_one_does(fiks, pair):
     _, receiver = pair
     fiks.platform.issuer.faults.add(IssuerFault.EXPIRED_TOKENS)
+    await receiver.tokens.token()
+    fiks.platform.issuer.faults.clear()
     with pytest.raises(REFUSED):
         async with connected(fiks, receiver):
             pass
-    fiks.platform.issuer.faults.clear()
     receiver.tokens.forget()
     async with connected(fiks, receiver):
         pass
@@ -148,10 +164,7 @@ async def test_a_nack_without_requeue_throws_a_message_away_and_tells_nobody(fik
     await send(fiks, sender, receiver)
     async with connected(fiks, receiver) as channel, consuming(channel, receiver) as messages:
         await (await anext(messages)).nack(requeue=False)
-        async with asyncio.timeout(5):
-            while not fiks.platform.dispatch.dead:
-                await asyncio.sleep(0.01)
-    assert [letter.reason for letter in fiks.platform.dispatch.dead] == ["rejected"]
+        assert await reason_of_death(fiks, receiver) == "rejected"
     assert (await fiks.platform.mail.counts(receiver.konto_id)).waiting == 0
     assert (await fiks.platform.mail.counts(sender.konto_id)).waiting == 0
 
@@ -161,9 +174,7 @@ async def test_a_receipt_that_runs_out_makes_no_further_receipt(fiks, pair):
     kind = "no.ks.fiks.kvittering.serverfeil.v1"
     message = Outgoing(sender.konto_id, receiver.konto_id, kind, ttl=timedelta(milliseconds=1))
     await fiks.platform.send(message)
-    async with asyncio.timeout(5):
-        while not fiks.platform.dispatch.dead:
-            await asyncio.sleep(0.01)
+    assert await reason_of_death(fiks, receiver) == "expired"
     assert (await fiks.platform.mail.counts(sender.konto_id)).waiting == 0
 
 
@@ -184,3 +195,16 @@ async def test_the_brokers_log_holds_no_password_and_no_token(fiks, pair):
 
 def _log(folder):
     return "".join(path.read_text() for path in folder.iterdir())
+
+
+async def test_what_was_accepted_is_there_after_the_broker_was_killed(fiks, pair):
+    sender, receiver = pair
+    node = broker().node
+    accepted = await send(fiks, sender, receiver)
+    await broker().on_disk(receiver.konto_id)
+    await asyncio.to_thread(node.kill)
+    await asyncio.to_thread(node.start)
+    assert (await receive(fiks, receiver)).headers["melding-id"] == accepted["meldingId"]
+    async with asyncio.timeout(20):
+        again = await send(fiks, sender, receiver)
+    assert (await receive(fiks, receiver)).headers["melding-id"] == again["meldingId"]

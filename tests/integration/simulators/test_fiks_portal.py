@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.keys import SoftwareKey
@@ -25,13 +26,17 @@ from tests.integration.simulators.fiks_kit import connected, consuming, receive,
 ENDED_S = 10
 
 
-@pytest.fixture
-async def fiks(tmp_path):
-    async with running_fiks(tmp_path) as running:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def fiks(tmp_path_factory):
+    """One platform for the file; each test makes members of its own."""
+    async with running_fiks(tmp_path_factory.mktemp("fiks")) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def kontor(fiks):
     return await fiks.member("Barnevernet")
 
@@ -101,8 +106,8 @@ async def test_feilet_sends_a_report_to_print_with_what_the_receiver_said(fiks, 
     assert report.feilmelding == "kan ikke lagres"
 
 
-async def test_a_report_that_nobody_takes_in_time_goes_to_print(fiks, kontor):
-    fiks.platform.portal.ttl = timedelta(milliseconds=1)
+async def test_a_report_that_nobody_takes_in_time_goes_to_print(fiks, kontor, monkeypatch):
+    monkeypatch.setattr(fiks.platform.portal, "ttl", timedelta(milliseconds=1))
     report = await fiks.platform.reporter.report(fiks.office(kontor))
     await fiks.platform.portal.until(report.bekymringsmelding_id, "SENDT_PRINT", ENDED_S)
     assert tilstander(report) == ["AKSEPTERT", "SENDT_FAGSYSTEM", "SENDT_PRINT"]
@@ -139,11 +144,11 @@ async def test_the_operators_list_and_figures_count_what_happened(fiks, kontor):
             await message.ack()
     await fiks.platform.portal.until(reports[0].bekymringsmelding_id, "LEVERT", ENDED_S)
     await fiks.platform.portal.until(reports[1].bekymringsmelding_id, "SENDT_PRINT", ENDED_S)
-    rows = list(csv.DictReader(as_csv(fiks.platform.portal.reports()).splitlines()))
+    rows = list(csv.DictReader(as_csv(reports).splitlines()))
     assert [row["status"] for row in rows] == ["LEVERT", "SENDT_PRINT", "SENDT_FAGSYSTEM"]
     assert [row["bekymringsmelding-id"] for row in rows] == [report.bekymringsmelding_id for report in reports]
     assert [row["melding-id"] for row in rows] == [report.melding_ids[0] for report in reports]
-    [figures] = per_office_and_day(fiks.platform.portal.reports())
+    [figures] = per_office_and_day(reports)
     assert {name: value for name, value in figures.items() if name.startswith("antall")} == {
         "antallSendt": 3,
         "antallLevertFiksIO": 1,

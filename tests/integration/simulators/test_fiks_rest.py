@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from gateway.simulators.fiks.access import Access
 from gateway.simulators.fiks.dokumentlager import Dokumentlager
@@ -13,14 +14,17 @@ from gateway.simulators.fiks.register import Integration
 from tests.broker import SUPPLIER, running_fiks
 from tests.integration.simulators.fiks_kit import connected, consuming, post, receive, send
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def fiks(tmp_path):
-    async with running_fiks(tmp_path) as running:
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def fiks(tmp_path_factory):
+    """One platform for the file; each test makes members of its own."""
+    async with running_fiks(tmp_path_factory.mktemp("fiks")) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def pair(fiks):
     return await fiks.member("Avsender"), await fiks.member("Mottaker")
 
@@ -47,9 +51,9 @@ async def test_a_message_without_payload_comes_with_an_empty_body(fiks, pair):
     assert (await receive(fiks, pair[1])).body == b""
 
 
-async def test_a_payload_above_the_bound_waits_in_dokumentlager_and_its_bytes_are_the_same(fiks, pair):
+async def test_a_payload_above_the_bound_waits_in_dokumentlager_and_its_bytes_are_the_same(fiks, pair, monkeypatch):
     sender, receiver = pair
-    fiks.platform.dispatch.inline_bytes_max = 1000
+    monkeypatch.setattr(fiks.platform.dispatch, "inline_bytes_max", 1000)
     sent = await send(fiks, sender, receiver, b"0123456789" * 101)
     message = await receive(fiks, receiver)
     assert message.body == b""
@@ -64,7 +68,7 @@ async def test_a_payload_above_the_bound_waits_in_dokumentlager_and_its_bytes_ar
         assert (await answer.json())["storrelse"] == 1010
 
 
-def test_a_document_is_deleted_a_day_after_its_messages_time(tmp_path):
+async def test_a_document_is_deleted_a_day_after_its_messages_time(tmp_path):
     class Clock:
         now = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -79,9 +83,9 @@ def test_a_document_is_deleted_a_day_after_its_messages_time(tmp_path):
     assert not document.path.exists()
 
 
-async def test_a_truncated_download_breaks_off_and_the_next_one_is_whole(fiks, pair):
+async def test_a_truncated_download_breaks_off_and_the_next_one_is_whole(fiks, pair, monkeypatch):
     _, receiver = pair
-    fiks.platform.dispatch.inline_bytes_max = 10
+    monkeypatch.setattr(fiks.platform.dispatch, "inline_bytes_max", 10)
     sent = await send(fiks, *pair, b"0123456789" * 10)
     fiks.platform.faults.arm(FiksFault.TRUNCATED_DOWNLOAD)
     place = f"{fiks.platform.base_url}/dokumentlager/nedlasting/{sent['dokumentlagerId']}"
@@ -109,7 +113,7 @@ async def test_metadata_that_does_not_hold_is_refused_with_an_error_id(fiks, pai
     assert answered == status
     assert body.keys() == {"timestamp", "status", "error", "errorId", "path", "message"}
     assert uuid.UUID(body["errorId"])
-    assert not fiks.platform.dispatch.sent
+    assert (await fiks.platform.mail.counts(pair[1].konto_id)).waiting == 0
 
 
 async def test_an_empty_payload_is_refused(fiks, pair):
