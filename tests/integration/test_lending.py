@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from gateway import config
-from gateway.app.lending import Lender
+from gateway.app.doors import expiries
+from gateway.app.lending import Lender, clients_of
 from gateway.app.parts import offices_of
 from gateway.errors import ConfigError
 from gateway.http.tls import server_context
@@ -102,3 +103,9 @@ async def test_types_are_those_of_the_channel_and_tokens_those_of_the_section(le
     assert lent.tokens("fiks", "ks:fiks") is lent.tokens("fiks", "ks:fiks")
     with pytest.raises(ConfigError):
         lent.tokens("annet", "ks:fiks")
+
+
+def test_the_certificate_that_signs_grants_is_among_those_whose_end_rings(site):
+    configuration = config.load(site.configuration)
+    ends = expiries(configuration, offices_of(configuration))
+    assert ends["maskinporten.fiks"] == clients_of(configuration)["fiks"].signer.key.chain[0].not_valid_after_utc

@@ -15,8 +15,10 @@ from gateway.crypto.asice import verify_container
 from gateway.crypto.at_rest import DataKey, IndexKey, LocalKeyEncryptionKey, key_context
 from gateway.crypto.key_transport import OAEP_SHA256, PKCS1_V15, Digest, KeyTransport
 from gateway.crypto.keys import rsa_padding
+from gateway.crypto.maskinporten import GrantRequest, GrantSigner
 from gateway.crypto.profiles import FIKS_CONCERN_REPORT, FIKS_ENVELOPE, GATEWAY_ENVELOPE
 from gateway.errors import ConfigError, DecryptionError, KeyUnavailableError, StructureError
+from gateway.simulators.grant import read_grant
 from gateway.testing.pki import Make, certificate_pem, receive_key
 from tests import crypto_kit as kit
 from tests.token_kit import softhsm
@@ -105,6 +107,11 @@ def test_a_container_signed_in_the_token_is_verified_with_the_chain_from_the_tok
     key = signing(hsm, token.reference("sign"))
     assert key.chain == organisation.chain
     organisation.certificate.public_key().verify(key.sign(b"data"), b"data", padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_a_grant_for_maskinporten_is_signed_in_the_token(hsm, token):
+    asked = GrantRequest("https://test.maskinporten.no/", "oss", "ks:fiks")
+    read_grant(GrantSigner(signing(hsm, token.reference("sign"))).grant(asked, kit.NOW)).check()
 
 
 def test_certificates_come_from_a_file_when_one_is_named(hsm, token, organisation, tmp_path):
