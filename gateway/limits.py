@@ -93,6 +93,7 @@ TOKEN_FAULTS_MAX: Final = 6  # tries in a row without an answer, after which the
 TOKEN_BREAK_S: Final = 30.0  # ... for so long
 
 PARTNER_ANSWER_BYTES_MAX: Final = 256 * KIB  # one JSON answer of a partner's service
+AWAITED_MAX: Final = 1000  # parcels of one partner that are asked about in one round, the newest
 
 # Case system
 CLAIM_MAX: Final = 50
@@ -101,10 +102,16 @@ LEASE_S_MIN: Final = 60
 LEASE_S_MAX: Final = 3600
 LONG_POLL_S_MAX: Final = 30
 READBACK_TRIES_MAX: Final = 3
+REFERENCE_CHARS_MAX: Final = 200  # a case system's own, or a person's for a report registered by hand
 
 # People
 PERSON_CHARS_MAX: Final = 64  # a user id, as the journal's actor
 REASON_CHARS_MAX: Final = 1000  # as long as what a case system may write
+
+# Balance
+PORTAL_LIST_BYTES_MAX: Final = 16 * MIB  # a day's list has some hundred lines; a year's fits
+PORTAL_LIST_ROWS_MAX: Final = 100_000
+PORTAL_LIST_SHOWN_MAX: Final = 1000  # unmatched rows printed; all are counted
 
 # Outbound
 ENVELOPE_LIST_MAX: Final = 50  # children, parties, legal bases of one message

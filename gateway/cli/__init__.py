@@ -9,13 +9,26 @@ from collections.abc import Sequence
 import typer
 
 from gateway.app.host import harden
-from gateway.cli import adapters, alarms, backup, check_host, clients, evidence, keys, messages, service, simulate
+from gateway.cli import (
+    adapters,
+    alarms,
+    backup,
+    check_host,
+    clients,
+    evidence,
+    keys,
+    messages,
+    register,
+    service,
+    simulate,
+)
 from gateway.errors import ConfigError, GatewayError, RequestError
 
 app = typer.Typer(name="budstikke", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 service.register(app)
 check_host.register(app)
 messages.register(app)
+register.register(app)
 evidence.register(app)
 backup.register(app)
 adapters.register(app)

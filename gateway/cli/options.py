@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -12,6 +11,7 @@ import typer
 from gateway import config, limits
 from gateway.app import environment
 from gateway.config import Configuration
+from gateway.domain.identifiers import is_user_id
 from gateway.errors import MalformedRequestError
 from gateway.pipeline.environment import Environment
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 def named(person: str) -> str:
     """Whoever decides has an id that the journal can hold. Raises MalformedRequestError."""
-    if person != person.strip() or not 0 < len(person) <= limits.PERSON_CHARS_MAX or not person.isprintable():
-        detail = f"--person is a user id of at most {limits.PERSON_CHARS_MAX} characters, without blanks around it"
-        raise MalformedRequestError(detail)
-    if re.fullmatch(r"[0-9]{11}", person):
-        detail = "--person is a user id: the journal is kept for ever and holds no identity number"
+    if not is_user_id(person):
+        detail = (
+            f"--person is a user id of at most {limits.PERSON_CHARS_MAX} characters, without blanks around it, and no "
+            "identity number: the journal is kept for ever"
+        )
         raise MalformedRequestError(detail)
     return person
 

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, NewType
 
+from gateway.limits import PERSON_CHARS_MAX
+
 MessageId = NewType("MessageId", str)
 """UUIDv7 in lower-case text; also the ``uuid`` of KS's producer API."""
 
@@ -14,6 +16,7 @@ _KOMMUNENUMMER: Final = re.compile(r"\d{4}", re.ASCII)
 _BYDELSNUMMER: Final = re.compile(r"\d{2}", re.ASCII)
 _ORGANISATION: Final = re.compile(r"\d{9}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_IDENTITY_NUMBER: Final = re.compile(r"\d{11}", re.ASCII)
 _WEIGHTS: Final = (3, 2, 7, 6, 5, 4, 3, 2)
 _MODULUS: Final = 11
 
@@ -54,6 +57,12 @@ def is_bydelsnummer(text: str) -> bool:
 def is_uuid(text: str) -> bool:
     """A UUID in its canonical lower-case text form."""
     return _UUID.fullmatch(text) is not None
+
+
+def is_user_id(text: str) -> bool:
+    """Whether the journal, which is kept for ever, may hold it as a person: a bounded word or two, no identity number."""
+    bounded = 0 < len(text) <= PERSON_CHARS_MAX and text == text.strip() and text.isprintable()
+    return bounded and _IDENTITY_NUMBER.fullmatch(text) is None
 
 
 def is_organisation_number(text: str) -> bool:

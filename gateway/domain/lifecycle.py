@@ -46,6 +46,7 @@ class Event(StrEnum):
     KILLED_WORKER = "killed-worker"
     SEEN_BEFORE = "seen-before"
     SEEN_REFUSED = "seen-refused"
+    COPY_POSSIBLE = "copy-possible"
     CLAIMED = "claimed"
     CLAIM_LAPSED = "claim-lapsed"
     REJECTED = "rejected"
@@ -114,6 +115,7 @@ INBOUND: Final[Table] = (
     Row(S.RECEIVED,    E.KILLED_WORKER,     S.QUARANTINED, (F.ALARM,)),
     Row(S.RECEIVED,    E.SEEN_BEFORE,       S.DUPLICATE),                 # its receipt is queued when the first is decided
     Row(S.RECEIVED,    E.SEEN_REFUSED,      S.HELD,        (F.ALARM,)),   # a sender that tries again must reach a person
+    Row(S.RECEIVED,    E.COPY_POSSIBLE,     S.HELD,        (F.ALARM,)),   # registered by hand, and maybe here already
     Row(S.READY,       E.CLAIMED,           S.OFFERED),
     Row(S.OFFERED,     E.CLAIM_LAPSED,      S.READY,       (F.RING,)),
     *rows((S.READY, S.OFFERED), E.REJECTED,          S.HELD, (F.ALARM,)),

@@ -15,6 +15,7 @@ from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane
 from gateway.errors import UnknownResourceError
+from gateway.pipeline import copies
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.unseal import CONTAINER_PART, REPORT_PDF, Opened, Opening
 from gateway.pipeline.vault import MessageKey, SealedRecord
@@ -101,6 +102,8 @@ def _commit(env: Environment, conn: Connection, item: Item, row: Row[Any], key: 
     unit_of_work.move_locked(conn, state, unit_of_work.Happening(event, "gateway", at, cause, refs, commit))
     if linked is not None:
         _link(conn, row, linked)
+    if event is Event.OPENED and row.lane == Lane.CONCERN:
+        _look_for_registered(env, conn, row, opened, at)
     outbox.finish(conn, item, event.value, at)
     return event.value
 
@@ -152,26 +155,25 @@ def _judge_duplicate(
         return Event.OPENED, {}, None
     first = dedupe.first_of(conn, same)
     first_state = locked_state(conn, first)
-    if first_state is None or _was_refused(conn, first, first_state.state):
+    if first_state is None or copies.was_refused(conn, first, first_state.state):
         return Event.SEEN_REFUSED, {"first": first}, None
     _warn_of_other_pdf(conn, row, first)
     return Event.SEEN_BEFORE, {"first": first}, first
 
 
+def _look_for_registered(env: Environment, conn: Connection, row: Row[Any], opened: Opened, at: int) -> None:
+    report_id = messages.headers(conn, row.id).get(copies.REPORT_ID)
+    pdf = next((record.digest for name, _, record in opened.documents if name == REPORT_PDF), None)
+    copies.warn_of_registered(env, conn, row, report_id, pdf, at)
+
+
 def _id_keys(env: Environment, conn: Connection, row: Row[Any]) -> Iterator[tuple[KeyKind, str]]:
     headers = messages.headers(conn, row.id)
-    if report_id := headers.get("bekymringsmelding-id"):
+    if report_id := headers.get(copies.REPORT_ID):
         yield KeyKind.REPORT_ID, env.vault.mac(row.tenant, KeyKind.REPORT_ID, report_id.encode())
     if client_id := headers.get("klientMeldingId"):
         identity = row.sender.encode() + b"\x00" + client_id.encode()
         yield KeyKind.CLIENT_ID, env.vault.mac(row.tenant, KeyKind.CLIENT_ID, identity)
-
-
-def _was_refused(conn: Connection, first: str, state: str) -> bool:
-    if state == State.REFUSED:
-        return True
-    values = {receipt.value for receipt in messages.receipts(conn, first) if receipt.kind == "application"}
-    return "refused" in values
 
 
 def _warn_of_other_pdf(conn: Connection, row: Row[Any], first: str) -> None:

@@ -57,13 +57,14 @@ async def decide(env: Environment, message_id: str, decision: Decision) -> State
     if decision.verb == "confirm" and not (decision.reference or "").strip():
         detail = "a confirmation by hand needs the reference under which the report is registered"
         raise MalformedRequestError(detail)
-    answer = await env.store.write(lambda conn: _decide(env, conn, message_id, decision), Point.PERSON)
+    answer = await env.store.write(lambda conn: carry_out(env, conn, message_id, decision), Point.PERSON)
     if isinstance(answer, ConflictError):
         raise answer
     return answer
 
 
-def _decide(env: Environment, conn: Connection, message_id: str, decision: Decision) -> State | ConflictError:
+def carry_out(env: Environment, conn: Connection, message_id: str, decision: Decision) -> State | ConflictError:
+    """The decision itself, in the caller's transaction: the new state, or the refusal, which is to be committed too."""
     now = env.now()
     state = locked_state(conn, message_id)
     if state is None:

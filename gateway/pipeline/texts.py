@@ -31,6 +31,8 @@ WARNINGS: Final[dict[str, str]] = {
     "duplicate-pdf-differs": "Samme melding er kommet to ganger med ulik PDF. Sammenlign dem.",
     "not-understood": "Meldingen kom i en form vi ikke kjenner. En navngitt person har sluppet den fram som den er.",
     "paper-copy-possible": "Avsenderen fikk kanskje ikke vite at meldingen er mottatt. Den kan også komme som brev.",
+    "may-be-same": "Dette kan være samme melding som den med id-en som står her. Sammenlign før du registrerer noe nytt.",
+    "registered-by-hand": "Meldingen kom på papir, på telefon eller personlig, og er registrert for hånd. Skjemadata finnes ikke.",
     "quarantined": "Forseglingen holdt ikke da meldingen kom. En navngitt person har sluppet den fram som den er.",
 }
 
@@ -47,6 +49,7 @@ HOLDS: Final[dict[str, str]] = {
     "no-address": "Mottakeren mangler adressen som denne veien trenger. Rett opp adressen og send på nytt.",
     "recipient-unknown": "Mottakeren finnes ikke på denne veien. Finn riktig enhet før sending.",
     "no-signing-key": "Kontoret har ingen signeringsnøkkel her. Be driftsansvarlig legge den inn.",
+    "address-differs": "Meldingen nevner et annet kontor enn det den ble adressert til. Rett opp og send på nytt.",
     "cannot-seal": "Forsendelsen kunne ikke forsegles til mottakeren. Kontroller mottakerens sertifikat.",
     "cannot-ask": "Det er uvisst om forsendelsen kom fram, og mottakeren kan ikke spørres. Ta kontakt med mottakeren.",
     "partner-refused": "Mottakeren tok ikke imot forsendelsen. Finn ut hvorfor før noe sendes på nytt.",

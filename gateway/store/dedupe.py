@@ -19,6 +19,7 @@ class KeyKind(StrEnum):
     REPORT_ID = "report-id"  # bekymringsmelding-id: stage 2
     CLIENT_ID = "client-message-id"  # (sender, klientMeldingId): stage 2
     CONTENT = "content"  # SHA-256 of the report's JSON: stage 2
+    PDF = "pdf"  # SHA-256 of the report's PDF: never a duplicate for it, only a warning
 
 
 def claim(conn: Connection, tenant: str, kind: KeyKind, key: str, message_id: str) -> str:

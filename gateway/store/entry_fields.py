@@ -24,7 +24,7 @@ _HASH: Final = re.compile(r"[A-Za-z0-9+/]{43}=")
 REFS: Final[Mapping[str, Pattern[str]]] = {
     "alarm": _COUNT,  # its row
     "answer": _WORD,  # the adapter's word for what the partner said
-    "at": _MOMENT,  # of an event in the case
+    "at": _MOMENT,  # of an event in the case; when what is registered by hand came
     "client": _ID,
     "decision": DECISION,  # the archive's number of it
     "days": _COUNT,  # that the policy keeps content
@@ -39,6 +39,9 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "guards": _WORDS,
     "keys": _COUNT,
     "level": _COUNT,
+    "list": _DIGEST,  # the portal's list as it was read, keyed
+    "listed": _COUNT,
+    "missing": _COUNT,  # listed, and not here
     "origin": _ID,  # the log before this one
     "other": _UUID,  # whose id it came with
     "outcome": _OPTIONAL_WORD,  # of a conclusion
@@ -52,6 +55,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "subject": _ID,  # what an alarm is about
     "to": _WORD,
     "type": _WORD,
+    "unlisted": _COUNT,  # here, and not listed
     "warnings": _COUNT,
 }
 COMMITS: Final = re.compile(r"reference|reason|melding|part:[a-z][a-z0-9-]{0,39}|document:[1-9][0-9]{0,3}")

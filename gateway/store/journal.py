@@ -55,6 +55,8 @@ LOG_BEGUN: Final = "log-begun"
 ROAD_RELEASED: Final = "road-released"
 RECEIPT_LOST: Final = "receipt-lost"
 FETCHED: Final = "fetched"
+COPY_SEEN: Final = "copy-seen"
+PORTAL_LIST: Final = "portal-list"
 
 PUBLISHED: Final = frozenset(
     {
@@ -63,6 +65,7 @@ PUBLISHED: Final = frozenset(
         ALARM_OPENED, ALARM_SEEN, ALARM_CLOSED, PARKED, CLIENT_ADDED, CLIENT_ROTATED, CLIENT_REVOKED,
         WEBHOOK_SET, WEBHOOK_REMOVED, SUBMITTED, CLOCK_JUMPED,
         NOTES_SHOWN, UNPARKED, PROVEN, SHREDDED, KEYS_REWRAPPED, LOG_BEGUN, ROAD_RELEASED, RECEIPT_LOST, FETCHED,
+        COPY_SEEN, PORTAL_LIST,
     }
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from gateway.store.sqlite import sqlite_engine
 from gateway.store.tables import log_state
 
 SQLITE_FILE: Final = "budstikke.sqlite3"
-HEAD: Final = "0003"  # the newest migration; a test compares it with the folder of migrations
+HEAD: Final = "0004"  # the newest migration; a test compares it with the folder of migrations
 MISSING: Final = "there is no database; make it once with: budstikke migrate --create"
 
 _FILE_MODE: Final = 0o600

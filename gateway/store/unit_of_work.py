@@ -21,6 +21,7 @@ _ALARMS: Final[dict[Event, AlarmCode]] = {
     Event.NOT_UNDERSTOOD: AlarmCode.QUARANTINED,
     Event.KILLED_WORKER: AlarmCode.KILLED_WORKER,
     Event.SEEN_REFUSED: AlarmCode.SEEN_REFUSED,
+    Event.COPY_POSSIBLE: AlarmCode.COPY_POSSIBLE,
     Event.REJECTED: AlarmCode.REJECTED,
     Event.READ_BACK_WRONG_3: AlarmCode.READBACK_MISMATCH,
     Event.GUARDS_STOPPED: AlarmCode.OUTBOUND_HELD,
@@ -42,6 +43,7 @@ _CLOSED_BY_PROGRESS: Final = (
     AlarmCode.QUARANTINED,
     AlarmCode.REJECTED,
     AlarmCode.OUTBOUND_HELD,
+    AlarmCode.COPY_POSSIBLE,
 )
 
 
@@ -76,8 +78,8 @@ class Moved:
     journal_id: int
 
 
-def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Effect, at: int) -> None:
-    """A new message in its first state, with its first effect owed."""
+def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Effect | None, at: int) -> None:
+    """A new message in its first state, with its first effect owed; None: it moves on in the same transaction."""
     add_row(conn, message, **values)
     add_row(
         conn,
@@ -91,6 +93,8 @@ def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Ef
         since=at,
         generation=1,
     )
+    if effect is None:
+        return
     outbox.enqueue(
         conn,
         tenant=values["tenant"],

@@ -14,6 +14,10 @@ journal = Table(
     evidence("at", BigInteger),
     evidence("entry", Text),  # RFC 8785 JSON; what the leaf hash covers
     Index("ix_journal_message", "message_id"),
+    *(
+        Index(name, "at", sqlite_where=text(f"event = '{event}'"), postgresql_where=text(f"event = '{event}'"))
+        for name, event in (("ix_journal_arrived", "arrived"), ("ix_journal_portal_list", "portal-list"))
+    ),
 )
 
 leaf_pending = Table(

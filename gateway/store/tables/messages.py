@@ -31,6 +31,13 @@ message = Table(
     evidence("remote_id", String(128), null=True),
     evidence("arrived_at", BigInteger),
     CheckConstraint("direction IN ('inn', 'ut')", name="direction_known"),
+    Index("ix_message_arrived", "arrived_at"),
+    Index(
+        "ix_message_remote",
+        "remote_id",
+        sqlite_where=text("remote_id IS NOT NULL"),
+        postgresql_where=text("remote_id IS NOT NULL"),
+    ),
 )
 
 message_state = Table(
@@ -94,6 +101,12 @@ header = Table(
     evidence("name", String(128)),
     evidence("value", String(512)),  # ids of the road; never shown, never logged
     UniqueConstraint("message_id", "tenant", "name", name="uq_header"),
+    Index(
+        "ix_header_report",
+        "value",
+        sqlite_where=text("name = 'bekymringsmelding-id'"),
+        postgresql_where=text("name = 'bekymringsmelding-id'"),
+    ),
 )
 
 document = Table(
