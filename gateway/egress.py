@@ -1,6 +1,6 @@
 """Calls to addresses that others chose: checked where the socket is made, so that no name, redirect or rebinding passes.
 
-An address is refused when it is loopback, private, link-local, shared, multicast or otherwise not public, also when it is
+And, for whatever call, an answer's body within bounds. An address is refused when it is loopback, private, link-local, shared, multicast or otherwise not public, also when it is
 wrapped in IPv6; the port must be 443. A custom resolver would not see literal addresses, a socket factory sees all (S53).
 """
 
@@ -11,6 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
+
+from gateway.errors import TooLargeError
+from gateway.limits import CHUNK_BYTES
 
 HTTPS_PORT: Final = 443
 _TOTAL_S: Final = 10.0
@@ -65,3 +68,14 @@ async def egress_session(factory: Callable[[tuple[Any, ...]], socket.socket]) ->
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         yield session
+
+
+async def read_body(content: aiohttp.StreamReader, most: int) -> bytes:
+    """An answer's body of at most so many octets; no more than one piece beyond them is ever held. Raises TooLargeError."""
+    body = bytearray()
+    while piece := await content.read(CHUNK_BYTES):
+        body += piece
+        if len(body) > most:
+            message = "the answer is too large"
+            raise TooLargeError(message)
+    return bytes(body)

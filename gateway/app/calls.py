@@ -8,7 +8,8 @@ from typing import NoReturn
 import aiohttp
 
 from gateway import limits
-from gateway.errors import PartnerUnavailableError
+from gateway.egress import read_body
+from gateway.errors import PartnerUnavailableError, TooLargeError
 
 _OK = 200
 _PATIENCE_S = 15.0
@@ -34,20 +35,12 @@ async def fetch(session: aiohttp.ClientSession, url: str, body: bytes | None = N
             if answer.status != _OK:
                 message = f"the answer was {answer.status}"
                 raise PartnerUnavailableError(message)
-            return await _bounded(answer.content)
+            return await read_body(answer.content, limits.REVOCATION_BYTES_MAX)
+    except TooLargeError as error:
+        raise PartnerUnavailableError(str(error)) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         message = "no answer"
         raise PartnerUnavailableError(message) from error
-
-
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    while piece := await content.read(limits.CHUNK_BYTES):
-        body += piece
-        if len(body) > limits.REVOCATION_BYTES_MAX:
-            message = "the answer is too large"
-            raise PartnerUnavailableError(message)
-    return bytes(body)
 
 
 def blocking(session: aiohttp.ClientSession) -> Callable[[str, bytes | None], bytes]:

@@ -18,7 +18,15 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from gateway import limits
 from gateway.crypto.maskinporten import GRANT_TYPE, GrantRequest, GrantSigner
-from gateway.errors import ConfigError, KeyUnavailableError, PartnerError, PartnerRefusedError, PartnerUnavailableError
+from gateway.egress import read_body
+from gateway.errors import (
+    ConfigError,
+    KeyUnavailableError,
+    PartnerError,
+    PartnerRefusedError,
+    PartnerUnavailableError,
+    TooLargeError,
+)
 from gateway.spi import Clock, Tokens
 
 _OK: Final = 200
@@ -240,13 +248,10 @@ def _token_in(answer: dict[str, Any]) -> tuple[str, float]:
 
 async def _object(content: aiohttp.StreamReader) -> dict[str, Any]:
     """A JSON object within bounds; empty where there is none, which no answer that counts is."""
-    body = bytearray()
-    while piece := await content.read(limits.TOKEN_ANSWER_BYTES_MAX):
-        body += piece
-        if len(body) > limits.TOKEN_ANSWER_BYTES_MAX:
-            raise _no_answer()
     try:
-        value = json.loads(body)
+        value = json.loads(await read_body(content, limits.TOKEN_ANSWER_BYTES_MAX))
+    except TooLargeError:
+        raise _no_answer() from None
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

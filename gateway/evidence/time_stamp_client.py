@@ -15,7 +15,14 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from gateway import config, limits
 from gateway.crypto.time_stamps import TimeStamp, TimeStampRequest, read_time_stamp
 from gateway.crypto.trust import Certificate, read_roots
-from gateway.errors import ConfigError, PartnerRefusedError, PartnerUnavailableError, StructureError
+from gateway.egress import read_body
+from gateway.errors import (
+    ConfigError,
+    PartnerRefusedError,
+    PartnerUnavailableError,
+    StructureError,
+    TooLargeError,
+)
 
 _HEADERS: Final = {
     "Content-Type": "application/timestamp-query",
@@ -88,7 +95,10 @@ class TimeStampClient:
                 if answer.content_type != _HEADERS["Accept"]:
                     message = "time stamp: an answer of another media type"
                     raise StructureError(message)
-                return await _bounded(answer.content)
+                return await read_body(answer.content, limits.TIME_STAMP_BYTES_MAX)
+        except TooLargeError as error:
+            message = "time stamp: an answer that is too large"
+            raise StructureError(message) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             message = "time stamp: no answer"
             raise PartnerUnavailableError(message) from error
@@ -99,16 +109,6 @@ def _refused(status: int) -> NoReturn:
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         raise PartnerUnavailableError(message)
     raise PartnerRefusedError(message)
-
-
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    while piece := await content.read(limits.CHUNK_BYTES):
-        body += piece
-        if len(body) > limits.TIME_STAMP_BYTES_MAX:
-            message = "time stamp: an answer that is too large"
-            raise StructureError(message)
-    return bytes(body)
 
 
 def _tls(files: Iterable[Path]) -> ssl.SSLContext:
