@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway import config
+from gateway import config, limits
 from gateway.app.keys import KeyOpener
 from gateway.app.maskinporten import Client, Maskinporten
 from gateway.app.parts import catalogue_of
@@ -17,7 +17,8 @@ from gateway.crypto.published import opens
 from gateway.errors import ConfigError
 from gateway.http.tls import client_context
 from gateway.pipeline.environment import Environment
-from gateway.spi import Address, Context
+from gateway.spi import Address, Awaited, Context
+from gateway.store import messages, parcels
 
 
 class Lender:
@@ -41,7 +42,15 @@ class Lender:
             tls=partial(_trusting, self._folder),
             opens=self._opens,
             types=self._types_on(adapter),
+            awaiting=partial(self._awaiting, adapter),
         )
+
+    async def _awaiting(self, adapter: str) -> Sequence[Awaited]:
+        found = await self._env.store.read(lambda conn: parcels.awaited(conn, adapter, limits.AWAITED_MAX))
+        return [
+            Awaited(one.key, Address(*one.tenant.split("-")), one.recipient, reference, messages.moment(taken_at))
+            for one, reference, taken_at in found
+        ]
 
     def _secret(self, reference: str) -> str:
         try:

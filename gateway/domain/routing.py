@@ -9,15 +9,19 @@ from typing import Final
 LOOPBACK: Final = "loopback"
 """The road back to oneself: the only one that may be used without guards (decisions 6.9)."""
 
-_ROAD: Final = re.compile(r"([a-z][a-z0-9-]{0,39})(?::(orgnr|kontoId|herId))?")
+_ROAD: Final = re.compile(r"([a-z][a-z0-9-]{0,39})(?::(orgnr|kontoId|herId|bydel))?")
 
 
 class AddressKind(StrEnum):
-    """Which of the recipient's addresses a road goes by; the names are the envelope's (``barnevern.md`` 5)."""
+    """Which of the recipient's addresses a road goes by; the names are the envelope's (``barnevern.md`` 5).
+
+    ``bydel`` is made of two of its fields: ``4601-02``, or ``4601`` where the district is left to the road.
+    """
 
     ORGNR = "orgnr"
     KONTO_ID = "kontoId"
     HER_ID = "herId"
+    BYDEL = "bydel"
 
 
 @dataclass(frozen=True, slots=True)

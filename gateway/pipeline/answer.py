@@ -17,9 +17,10 @@ from gateway.domain.message_type import Lane
 from gateway.errors import ConfigError, PartnerUnavailableError, PolicyError
 from gateway.pipeline import flow
 from gateway.pipeline.backoff import backoff_s
+from gateway.pipeline.enclose import seal_files
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.roads import OpenRoad
-from gateway.pipeline.seal import parcel_of, recipient_key, seal_files
+from gateway.pipeline.seal import parcel_of, recipient_key
 from gateway.pipeline.send import call, code_of, keep_reference
 from gateway.pipeline.texts import FAILED_RECEIPT
 from gateway.pipeline.vault import MessageKey

@@ -90,8 +90,18 @@ class Aktor(_Field):
 
     def addresses(self) -> dict[AddressKind, str]:
         """Every address that a road may go by."""
-        found = {AddressKind.ORGNR: self.orgnr, AddressKind.KONTO_ID: self.konto_id, AddressKind.HER_ID: self.her_id}
+        found = {
+            AddressKind.ORGNR: self.orgnr,
+            AddressKind.KONTO_ID: self.konto_id,
+            AddressKind.HER_ID: self.her_id,
+            AddressKind.BYDEL: self._bydel(),
+        }
         return {kind: address for kind, address in found.items() if address is not None}
+
+    def _bydel(self) -> str | None:
+        if self.kommunenummer is None or self.bydelsnummer is None:
+            return self.kommunenummer
+        return f"{self.kommunenummer}-{self.bydelsnummer}"
 
 
 class Avsender(Aktor):

@@ -1,77 +1,78 @@
 """A parcel is sealed once: signed by the office, encrypted for the recipient, stored. Every attempt sends these bytes."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
-from gateway.crypto.asice import ContainerWriter
 from gateway.crypto.at_rest import plaintext_size
-from gateway.crypto.cms import EnvelopeWriter
-from gateway.crypto.profiles import FIKS_ENVELOPE, GATEWAY_ENVELOPE, EnvelopeProfile
 from gateway.crypto.published import recipient_certificate
 from gateway.domain.lifecycle import State
 from gateway.domain.message_type import Lane
 from gateway.domain.routing import LOOPBACK
 from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError, UnknownResourceError
+from gateway.pipeline.enclose import CANNOT_SEAL, NO_SIGNING_KEY, RECIPIENT_UNKNOWN, File, seal_files
 from gateway.pipeline.envelope import ENVELOPE_FILE
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing, still_owed
 from gateway.pipeline.roads import OpenRoad
+from gateway.pipeline.seal_report import OFFICE, PRINT, Documents, print_part, report_sealing
 from gateway.pipeline.vault import MessageKey, SealedRecord
-from gateway.spi import Address, Answered, Parcel, Seal, Stream
+from gateway.spi import Address, Answered, Parcel, Refused, ReportDirectory, Seal, Stream
 from gateway.store import messages, payloads
 from gateway.store.outbox import Item
 from gateway.store.parcels import StoredParcel
 from gateway.store.payloads import StoredRecord
 
-NO_SIGNING_KEY: Final = "no-signing-key"
-CANNOT_SEAL: Final = "cannot-seal"
-RECIPIENT_UNKNOWN: Final = "recipient-unknown"
-"""Why a message is held before it is sealed; texts stand in ``texts.HOLDS``."""
-
-File = tuple[str, str, Iterable[bytes]]
-"""Name, media type, bytes."""
-
-_PROFILES: Final[dict[Seal, EnvelopeProfile]] = {Seal.GATEWAY: GATEWAY_ENVELOPE, Seal.FIKS: FIKS_ENVELOPE}
+Records = Mapping[str, StoredRecord]
+"""The sealed parts of one parcel, by purpose."""
 
 
 async def sealed_parcel(
     env: Environment, item: Item, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
-) -> Parcel | None:
+) -> Parcel | Refused | None:
     """The parcel to send, sealed now if it was not before; None when it is owed no more, as after a withdrawal.
 
-    Raises PolicyError whose text is a cause of ``texts.HOLDS``; StoreError, and whatever a directory raises.
+    ``Refused``: the directory says that nothing can be sent to this recipient. Raises PolicyError whose text is a cause of
+    ``texts.HOLDS``; StoreError, and whatever a directory raises.
     """
-    stored = await env.store.read(lambda conn: payloads.find(conn, item.message_id, chosen.purpose))
-    if stored is None:
-        certificate = await recipient_key(env, outgoing.row.tenant, road, chosen)
-        rows = await env.store.read(lambda conn: _documents(conn, item.message_id))
-        try:
-            record = await asyncio.to_thread(_seal, env, outgoing, rows, certificate, road.seal, chosen.purpose)
-        except ConfigError as error:
-            raise PolicyError(NO_SIGNING_KEY) from error
-        except (TrustError, ContentError) as error:
-            raise PolicyError(CANNOT_SEAL) from error
-        stored = await env.store.write(
-            lambda conn: _keep(conn, item, outgoing, chosen, record.stored), Point.SEALED, Lane(item.lane)
-        )
-    return _parcel(env, outgoing, chosen, stored) if stored is not None else None
+    records: Records | None = await env.store.read(lambda conn: _records(conn, chosen))
+    if not records:
+        made = await _seal(env, outgoing, road, chosen)
+        if isinstance(made, Refused):
+            return made
+        records = await env.store.write(lambda conn: _keep(conn, item, chosen, made), Point.SEALED, Lane(item.lane))
+    return await _parcel(env, outgoing, chosen, records) if records is not None else None
 
 
 async def known_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Parcel:
     """The parcel as it was sealed. Raises StoreError when it was never."""
-    stored = await env.store.read(lambda conn: payloads.find(conn, outgoing.row.id, chosen.purpose))
-    if stored is None:
+    records = await env.store.read(lambda conn: _records(conn, chosen))
+    if not records:
         message = "the parcel was never sealed"
         raise StoreError(message)
-    return _parcel(env, outgoing, chosen, stored)
+    return await _parcel(env, outgoing, chosen, records)
 
 
-def _parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord) -> Parcel:
-    return parcel_of(env, outgoing.row.type, outgoing.key, chosen, stored)
+def _records(conn: Connection, chosen: StoredParcel) -> Records:
+    own = {chosen.purpose, chosen.purpose + PRINT, chosen.purpose + OFFICE}
+    found = payloads.all_of(conn, chosen.message_id, chosen.purpose)  # those of another road may begin alike
+    return {purpose: stored for purpose, stored in found.items() if purpose in own}
+
+
+async def _parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, records: Records) -> Parcel:
+    key, office = outgoing.key, chosen.purpose + OFFICE
+    parcel = parcel_of(env, outgoing.row.type, key, chosen, records[chosen.purpose])
+    if office not in records:
+        return parcel
+    text = await asyncio.to_thread(lambda: b"".join(env.vault.pieces(key, office, records[office])))
+    stored = records[chosen.purpose + PRINT]
+    content = partial(_content, env, key, chosen.purpose + PRINT, stored)
+    return replace(parcel, print_part=print_part(text, stored, content))
 
 
 def parcel_of(
@@ -83,23 +84,23 @@ def parcel_of(
     answers: Answered | None = None,
 ) -> Parcel:
     """What an adapter is given: the sealed bytes, or none, and whom they are from and for."""
-
-    async def content() -> Stream:
-        pieces = env.vault.pieces(key, chosen.purpose, stored) if stored is not None else iter(())
-        while piece := await asyncio.to_thread(_next, pieces):
-            yield piece
-
     office = env.offices.of(chosen.tenant).tenant
     return Parcel(
         key=chosen.key,
         message_type=message_type,
         recipient=chosen.recipient,
         size_bytes=plaintext_size(stored.size) if stored is not None else 0,
-        content=content,
+        content=partial(_content, env, key, chosen.purpose, stored),
         office=Address(office.kommunenummer, office.bydelsnummer),
         channel_type=env.types.type(message_type).channels.get(chosen.adapter, ""),
         answers=answers,
     )
+
+
+async def _content(env: Environment, key: MessageKey, purpose: str, stored: StoredRecord | None) -> Stream:
+    pieces = env.vault.pieces(key, purpose, stored) if stored is not None else iter(())
+    while piece := await asyncio.to_thread(_next, pieces):
+        yield piece
 
 
 def _next(pieces: Iterator[bytes]) -> bytes:
@@ -121,19 +122,35 @@ async def recipient_key(env: Environment, tenant: str, road: OpenRoad, chosen: S
         raise PolicyError(CANNOT_SEAL) from error
 
 
-def _documents(conn: Connection, message_id: str) -> list[tuple[str, str, StoredRecord]]:
+def _documents(conn: Connection, message_id: str) -> Documents:
     stored = payloads.all_of(conn, message_id, "document:")
-    return [(row.name, row.media_type, stored[row.purpose]) for row in messages.documents(conn, message_id)]
+    return {row.name: (row.media_type, stored[row.purpose]) for row in messages.documents(conn, message_id)}
 
 
-def _seal(
-    env: Environment,
-    outgoing: Outgoing,
-    documents: list[tuple[str, str, StoredRecord]],
-    certificate: Any,
-    seal: Seal,
-    purpose: str,
-) -> SealedRecord:
+async def _seal(
+    env: Environment, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
+) -> list[SealedRecord] | Refused:
+    documents = await env.store.read(lambda conn: _documents(conn, outgoing.row.id))
+    if road.seal is Seal.FIKS_REPORT:
+        if not isinstance(road.directory, ReportDirectory):
+            raise PolicyError(RECIPIENT_UNKNOWN)
+        sealing = await report_sealing(env, outgoing, road.directory, chosen, documents)
+        if isinstance(sealing, Refused):
+            return sealing
+    else:
+        certificate = await recipient_key(env, outgoing.row.tenant, road, chosen)
+        sealing = partial(_seal_whole, env, outgoing, documents, certificate, road.seal, chosen.purpose)
+    try:
+        return await asyncio.to_thread(sealing)
+    except ConfigError as error:
+        raise PolicyError(NO_SIGNING_KEY) from error
+    except (TrustError, ContentError) as error:
+        raise PolicyError(CANNOT_SEAL) from error
+
+
+def _seal_whole(
+    env: Environment, outgoing: Outgoing, documents: Documents, certificate: Any, seal: Seal, purpose: str
+) -> list[SealedRecord]:
     """Container in envelope in record, in constant memory. Blocks; for a worker thread.
 
     Our own envelope goes with it between gateways; other channels have protocols of their own.
@@ -141,39 +158,21 @@ def _seal(
     files: list[File] = [(ENVELOPE_FILE, "application/json", [outgoing.raw])] if seal is Seal.GATEWAY else []
     files += [
         (name, media_type, env.vault.pieces(outgoing.key, f"document:{name}", stored))
-        for name, media_type, stored in documents
+        for name, (media_type, stored) in documents.items()
     ]
-    return seal_files(env, outgoing.key, files, certificate, seal, purpose)
+    return [seal_files(env, outgoing.key, files, certificate, seal, purpose)]
 
 
-def seal_files(
-    env: Environment, key: MessageKey, files: Iterable[File], certificate: Any, seal: Seal, purpose: str
-) -> SealedRecord:
-    """These files in a container signed by the message's office, sealed, and kept under ``purpose``. Blocks."""
-    signing = env.offices.of(key.tenant).receive.signing_key()
-    sealing = env.vault.sealing(key, purpose)
-    try:
-        envelope = EnvelopeWriter(certificate, _PROFILES[seal], sealing.update)
-        container = ContainerWriter(envelope.write, signing, at=env.clock.now())
-        for name, media_type, pieces in files:
-            container.add(name, media_type, pieces)
-        container.close()
-        envelope.close()
-        sealing.finish()
-        return sealing.store()
-    except BaseException:
-        sealing.writer.discard()
-        raise
-
-
-def _keep(
-    conn: Connection, item: Item, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord
-) -> StoredRecord | None:
+def _keep(conn: Connection, item: Item, chosen: StoredParcel, made: Sequence[SealedRecord]) -> Records | None:
     """The first sealing stays: another one would be another parcel under the same key.
 
     Until now the message could be taken back, because nothing was sealed; from now on this attempt counts as begun.
     """
     if not still_owed(conn, item, State.CLEARED):
         return None
-    payloads.insert(conn, outgoing.row.tenant, outgoing.row.id, chosen.purpose, stored)
-    return payloads.find(conn, outgoing.row.id, chosen.purpose) or stored
+    kept = _records(conn, chosen)
+    if kept:
+        return kept
+    for record in made:
+        payloads.insert(conn, chosen.tenant, chosen.message_id, record.purpose, record.stored)
+    return {record.purpose: record.stored for record in made}

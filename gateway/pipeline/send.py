@@ -44,12 +44,12 @@ async def send(env: Environment, item: Item) -> str:
     if item.suspect:  # sealed alone, as what may have killed a process must be; the call is the road's own worker's
         return await _later(env, item, "not-called:suspect", delay_s=0)
     road, parcel = ready
-    outcome = await call(env, road, item, parcel)
+    outcome = parcel if isinstance(parcel, Refused) else await call(env, road, item, parcel)
     return await env.store.write(lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane))
 
 
-async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel] | str:
-    """The open road and the sealed parcel; or the settled outcome of an attempt that must not be made."""
+async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel | Refused] | str:
+    """The open road and the sealed parcel, or its directory's no; or the settled outcome of an attempt not to be made."""
     decision = judge(env, outgoing)
     if isinstance(decision, Stopped):
         return await _hold(env, item, decision.code, "guards-stopped")

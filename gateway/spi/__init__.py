@@ -34,7 +34,20 @@ from gateway.spi.facade import (
     Route,
 )
 from gateway.spi.inbound import UNKNOWN_TYPE, Accepted, Address, Blobs, Delivery, Inbound, Receipt, Stream
-from gateway.spi.outbound import Answered, Directory, Fate, Outbound, Parcel, Seal, attempt
+from gateway.spi.outbound import (
+    Answered,
+    Awaited,
+    Directory,
+    Fate,
+    Outbound,
+    Parcel,
+    PrintPart,
+    ReportDirectory,
+    ReportKeys,
+    ReportOffice,
+    Seal,
+    attempt,
+)
 from gateway.spi.outcome import CODE, REFERENCE, Outcome, Refused, Taken, TryLater, Uncertain
 from gateway.spi.watch import Figures, Observation, Trouble, Watch
 
@@ -48,6 +61,7 @@ __all__ = [
     "Address",
     "Answer",
     "Answered",
+    "Awaited",
     "Blobs",
     "Caller",
     "Clock",
@@ -74,10 +88,14 @@ __all__ = [
     "Part",
     "PartnerRefusedError",
     "PartnerUnavailableError",
+    "PrintPart",
     "PublicCertificate",
     "Receipt",
     "ReceiveCertificates",
     "Refused",
+    "ReportDirectory",
+    "ReportKeys",
+    "ReportOffice",
     "Request",
     "RequestError",
     "Route",

@@ -1,7 +1,7 @@
 """The adapter itself."""
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,7 @@ import structlog
 from gateway.errors import ConfigError
 from gateway.spi.facade import Facade
 from gateway.spi.inbound import Address, Blobs, Inbound
-from gateway.spi.outbound import Directory, Outbound, Seal
+from gateway.spi.outbound import Awaited, Directory, Outbound, Seal
 from gateway.spi.watch import Watch
 
 
@@ -68,6 +68,10 @@ def _opens_nothing(_address: Address, _certificate: str) -> bool:
     return False
 
 
+async def _nothing_awaited() -> Sequence[Awaited]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an adapter is lent. Time-outs and size bounds are set on the session.
@@ -76,7 +80,8 @@ class Context:
     read anew at each call, so that it can be changed without a stop; raises ConfigError. ``tls``: for calls to a server
     whose certificate goes back to these roots (paths as configured), or to a public one where none are given.
     ``opens``: whether what is sealed for this certificate (PEM) can be opened by a key of that office. ``types``: our
-    message type by its identifier on this channel (``[kanal.<adapter>]`` of the type).
+    message type by its identifier on this channel (``[kanal.<adapter>]`` of the type). ``awaiting``: parcels that the
+    partner took over this road and whose end is not known, for an adapter that must ask for receipts.
     """
 
     clock: Clock
@@ -87,6 +92,7 @@ class Context:
     tls: Callable[[Sequence[Path]], ssl.SSLContext] = _public_roots
     opens: Callable[[Address, str], bool] = _opens_nothing
     types: Mapping[str, str] = field(default_factory=dict)
+    awaiting: Callable[[], Awaitable[Sequence[Awaited]]] = _nothing_awaited
 
 
 @dataclass(frozen=True, slots=True)

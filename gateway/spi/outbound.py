@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 from gateway.spi.inbound import Address, Stream
-from gateway.spi.outcome import Outcome, TryLater, Uncertain
+from gateway.spi.outcome import Outcome, Refused, TryLater, Uncertain
 
 
 class Fate(StrEnum):
@@ -30,11 +32,28 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportOffice:
+    """The office that a recipient's reports go to, and the newest form of a report that it reads: V1 or V2."""
+
+    address: Address
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrintPart:
+    """A report's PDF alone, sealed for whoever prints it. ``office``: the one that the whole parcel was sealed for."""
+
+    office: ReportOffice
+    size_bytes: int
+    content: Callable[[], Stream] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """Sealed bytes for one recipient on one road. A retry carries the same bytes and the same ``key``.
 
     ``office``: who sends; None for a trial. ``channel_type``: the type's identifier on this channel. ``size_bytes`` is 0 for a parcel
-    that has no content, as a receipt may have none.
+    that has no content, as a receipt may have none. ``print_part``: over roads that are sealed with ``Seal.FIKS_REPORT``.
     """
 
     key: str
@@ -45,6 +64,21 @@ class Parcel:
     office: Address | None = None
     channel_type: str = ""
     answers: Answered | None = None
+    print_part: PrintPart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A parcel that the partner has taken, of whose message no end is known: what the partner called it, and when.
+
+    A parcel that was taken twice is awaited twice, under the same ``key``.
+    """
+
+    key: str
+    office: Address
+    recipient: str
+    partner_reference: str
+    taken_at: datetime
 
 
 class Outbound(Protocol):
@@ -71,14 +105,20 @@ async def attempt(outbound: Outbound, parcel: Parcel, failed: Callable[[Exceptio
     """
     begun = False
 
-    async def watched() -> Stream:
+    async def watched(content: Callable[[], Stream]) -> Stream:
         nonlocal begun
         begun = True
-        async for chunk in parcel.content():
+        async for chunk in content():
             yield chunk
 
+    copy = parcel.print_part
+    seen = replace(
+        parcel,
+        content=partial(watched, parcel.content),
+        print_part=replace(copy, content=partial(watched, copy.content)) if copy is not None else None,
+    )
     try:
-        return await outbound.send(replace(parcel, content=watched))
+        return await outbound.send(seen)
     except Exception as error:  # noqa: BLE001  whatever an adapter raises, the rule above decides
         failed(error)
         return Uncertain("adapter-failed") if begun else TryLater("adapter-failed")
@@ -92,8 +132,27 @@ class Directory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ReportKeys:
+    """What a report is sealed for, PEM: the container for the office, the PDF alone for print."""
+
+    office: ReportOffice
+    container: str
+    print_part: str
+
+
+@runtime_checkable
+class ReportDirectory(Directory, Protocol):
+    """Knows to which office of a recipient reports go: the directory of a road with ``Seal.FIKS_REPORT``."""
+
+    async def report_keys(self, recipient: str) -> ReportKeys | Refused:
+        """The office and its certificates; or why nothing can be sent there. Raises what ``certificate`` does."""
+        ...
+
+
 class Seal(StrEnum):
     """How a road's parcels are sealed: profiles of ``gateway.crypto``, by name."""
 
     GATEWAY = "gateway"
     FIKS = "fiks"
+    FIKS_REPORT = "fiks-report"  # the container, and beside it the PDF for print (fiks.md 10)

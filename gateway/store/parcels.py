@@ -2,14 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
-from gateway.domain.lifecycle import Effect, Event
+from gateway.domain.lifecycle import FINAL, Effect, Event
 from gateway.store.database import add_row, insert_new, now_us
 from gateway.store.outbox import ENDED
-from gateway.store.tables import attempt, journal, message, parcel, payload, queue_item, taking
+from gateway.store.tables import attempt, journal, message, message_state, parcel, payload, queue_item, taking
 
 NOTHING_LEFT: Final = frozenset({"not-taken", "refused", "guards-stopped", "not-sealed", "overtaken", "not-called"})
 """First words of an attempt's code that prove that the partner has nothing of it."""
@@ -72,6 +72,19 @@ def take(conn: Connection, taken: StoredParcel, reference: str, at: int) -> None
         "at": at,
     }
     insert_new(conn, taking, values, ["parcel_key", "partner_reference"])
+
+
+def awaited(conn: Connection, adapter: str, limit: int) -> list[tuple[StoredParcel, str, int]]:
+    """What this partner took and whose message has not come to its end, the newest first: reference and time with it."""
+    query = (
+        select(parcel, taking.c.partner_reference, taking.c.at.label("taken_at"))
+        .join(taking, taking.c.parcel_key == parcel.c.key)
+        .join(message_state, message_state.c.message_id == parcel.c.message_id)
+        .where(parcel.c.adapter == adapter, message_state.c.direction == "ut", message_state.c.state.not_in(FINAL))
+        .order_by(taking.c.at.desc())
+        .limit(limit)
+    )
+    return [(_stored(row), row.partner_reference, row.taken_at) for row in conn.execute(query)]
 
 
 def references(conn: Connection, key: str) -> frozenset[str]:
@@ -141,7 +154,8 @@ def attempts(conn: Connection, message_id: str) -> int:
 
 def _found(conn: Connection, condition: ColumnElement[bool]) -> list[StoredParcel]:
     rows = conn.execute(select(parcel).where(condition).order_by(parcel.c.number))
-    return [
-        StoredParcel(row.tenant, row.message_id, row.number, row.road, row.adapter, row.recipient, row.key)
-        for row in rows
-    ]
+    return [_stored(row) for row in rows]
+
+
+def _stored(row: Row[Any]) -> StoredParcel:
+    return StoredParcel(row.tenant, row.message_id, row.number, row.road, row.adapter, row.recipient, row.key)

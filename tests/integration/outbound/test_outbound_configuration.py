@@ -65,7 +65,7 @@ def test_a_road_away_with_a_rule_is_sound(tmp_path):
         ('"bekymringsmelding.privat.v2" = ["loopback"]', "", "no message type that goes out"),
         ('"ukjent.v1" = ["loopback"]', "", "no message type that goes out"),
         (f'"{KIND}" = ["loopback", "loopback"]', "", "each once"),
-        (f'"{KIND}" = ["fiks:telefon"]', 'guards = ["R01"]', "orgnr|kontoId|herId"),
+        (f'"{KIND}" = ["fiks:telefon"]', 'guards = ["R01"]', "orgnr|kontoId|herId|bydel"),
     ],
 )
 def test_what_cannot_be_is_told_at_start(tmp_path, routes, lines, told):
