@@ -9,11 +9,11 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Any, Final, NoReturn, Protocol
 
 import aiohttp
 
-from adapters.fiks.settings import FiksIo
 from gateway.spi import (
     ConfigError,
     Context,
@@ -39,13 +39,48 @@ NO_ANSWER: Final = (aiohttp.ClientError, OSError, TimeoutError)
 Json = Mapping[str, Any]
 
 
+class Login(Protocol):
+    """Where the platform answers, and who we are there."""
+
+    @property
+    def api_url(self) -> str:
+        """The services' common address."""
+        ...
+
+    @property
+    def tls_roots(self) -> tuple[Path, ...]:
+        """Of its servers, where no public issuer made their certificates."""
+        ...
+
+    @property
+    def integration_id(self) -> str:
+        """The integration."""
+        ...
+
+    @property
+    def integration_password(self) -> str:
+        """A reference to its password."""
+        ...
+
+    @property
+    def maskinporten(self) -> str:
+        """The section of ``gateway.toml`` whose client buys tokens."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """What the tokens are for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, the JSON object that came with it if there was one, and how long we are asked to wait."""
+    """A status, the JSON object that came with it or the objects of a list, and how long we are asked to wait."""
 
     status: int
     body: Json | None
     retry_after_s: float | None
+    rows: tuple[Json, ...] | None = None
 
     @property
     def good(self) -> bool:
@@ -56,7 +91,7 @@ class Answer:
 class FiksApi:
     """Calls with the integration's credentials; the password is read at each, so that it can be changed at any time."""
 
-    def __init__(self, io: FiksIo, context: Context) -> None:
+    def __init__(self, io: Login, context: Context) -> None:
         self._io = io
         self._context = context
         self._tokens = context.tokens(io.maskinporten, io.scope)
@@ -64,6 +99,19 @@ class FiksApi:
 
     async def get(self, path: str, *, authenticated: bool = True) -> Json:
         """A JSON object. Raises PartnerUnavailableError, PartnerRefusedError, UnknownResourceError, ConfigError."""
+        answer = await self._got(path, authenticated=authenticated)
+        if answer.body is None:
+            _unavailable("an answer that nobody can read")
+        return answer.body
+
+    async def rows(self, path: str) -> tuple[Json, ...]:
+        """A list of JSON objects. Raises what ``get`` does."""
+        answer = await self._got(path, authenticated=True)
+        if answer.rows is None:
+            _unavailable("an answer that nobody can read")
+        return answer.rows
+
+    async def _got(self, path: str, *, authenticated: bool) -> Answer:
         try:
             calling = self.called("GET", path) if authenticated else self._request("GET", path, _HEADERS)
             async with calling as response:
@@ -71,9 +119,7 @@ class FiksApi:
         except NO_ANSWER as error:
             _unavailable("no answer", error)
         require_good(answer.status)
-        if answer.body is None:
-            _unavailable("an answer that nobody can read")
-        return answer.body
+        return answer
 
     async def post(self, path: str, form: Callable[[], aiohttp.MultipartWriter], added_s: float) -> Answer:
         """Send a form that is made anew for each try, with so much more time than a call has otherwise.
@@ -108,13 +154,15 @@ class FiksApi:
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
         """The answer within bounds; of an error the platform's number goes into the log, and no word of its text."""
-        body = await _object(response.content)
+        value = await _json(response.content)
+        body = value if isinstance(value, dict) else None
+        rows = tuple(value) if isinstance(value, list) and all(isinstance(row, dict) for row in value) else None
         if response.status >= CLIENT_ERROR:
             number = body.get("errorId") if body is not None else None
             known = isinstance(number, str) and _ERROR_ID.fullmatch(number) is not None
             self._context.log.warning("fiks.error", status=response.status, error_id=number if known else None)
         wait = response.headers.get("Retry-After", "")
-        return Answer(response.status, body, float(wait) if _SECONDS.fullmatch(wait) else None)
+        return Answer(response.status, body, float(wait) if _SECONDS.fullmatch(wait) else None, rows)
 
     def _headers(self, token: str) -> Mapping[str, str]:
         password = self._context.secret(self._io.integration_password).strip()
@@ -159,17 +207,16 @@ def require_good(status: int) -> None:
     _unavailable(f"the answer was {status}")
 
 
-async def _object(content: aiohttp.StreamReader) -> Json | None:
+async def _json(content: aiohttp.StreamReader) -> Any:
     body = bytearray()
     while piece := await content.read(limits.CHUNK_BYTES):
         body += piece
         if len(body) > limits.PARTNER_ANSWER_BYTES_MAX:
             return None
     try:
-        value = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
 
 
 def _unavailable(why: str, cause: Exception | None = None) -> NoReturn:

@@ -12,31 +12,17 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
-from adapters.fiks.api import CLIENT_ERROR, NO_ANSWER, SERVER_ERROR, TEMPORARY, UNAUTHORISED, Answer, FiksApi
+from adapters.fiks.api import Answer, FiksApi
 from adapters.fiks.delivery import ACCOUNT
 from adapters.fiks.headers import KORRELASJON
+from adapters.fiks.posting import NO_ANSWER_BEHIND, UNREADABLE, posted
 from adapters.fiks.protocols import Payload, Protocol, ProtocolType, Way
 from adapters.fiks.settings import FiksAccount, FiksIo
-from gateway.spi import (
-    ConfigError,
-    Context,
-    Outcome,
-    Parcel,
-    PartnerRefusedError,
-    PartnerUnavailableError,
-    Refused,
-    Taken,
-    TryLater,
-    Uncertain,
-    limits,
-)
+from gateway.spi import Context, Outcome, Parcel, Refused, Taken
 
 PATH: Final = "/fiks-io/api/v1/send"
 MELDING_ID: Final = "klientMeldingId"
 KORRELASJON_MISSPELT: Final = "klientKorrelasjonId"
-_BYTES_PER_S: Final = 256 * limits.KIB  # the slowest upload that is waited for
-_NO_ANSWER_BEHIND: Final = frozenset({502, 504})
-"""A proxy of the platform got no answer: what is behind it may have taken the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +58,15 @@ class FiksSender:
         if isinstance(letter, Refused):
             return letter
         metadata = self._metadata(parcel, letter)
-        try:
-            answer = await self._api.post(
-                PATH, lambda: _form(metadata, parcel), added_s=parcel.size_bytes / _BYTES_PER_S
-            )
-        except (PartnerUnavailableError, PartnerRefusedError, ConfigError) as error:
-            self._log.warning("fiks.not_sent", error=str(error))
-            return TryLater("no-credentials")
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            return TryLater("not-connected")
-        except NO_ANSWER as error:
-            self._log.warning("fiks.no_answer", error=type(error).__name__)
-            return Uncertain("no-answer")
-        return _outcome(answer, letter)
+        answer = await posted(
+            self._api,
+            PATH,
+            lambda: _form(metadata, parcel),
+            parcel.size_bytes,
+            doubtful=NO_ANSWER_BEHIND,
+            log=self._log,
+        )
+        return _taken(answer, letter) if isinstance(answer, Answer) else answer
 
     def _letter(self, parcel: Parcel) -> Letter | Refused:
         if not _is_uuid(parcel.recipient):
@@ -146,19 +128,12 @@ def _form(metadata: Mapping[str, Any], parcel: Parcel) -> aiohttp.MultipartWrite
     return form
 
 
-def _outcome(answer: Answer, letter: Letter) -> Outcome:
-    """What the platform said."""
-    code = f"status-{answer.status}"
-    if answer.good:
-        reference = answer.body.get("meldingId") if answer.body is not None else None
-        if not isinstance(reference, str) or not _is_uuid(reference):
-            return Uncertain("unreadable-answer")
-        return Taken(str(UUID(reference)), final=letter.kind.receipt is not None or not letter.kind.answered_by)
-    if answer.status in _NO_ANSWER_BEHIND:
-        return Uncertain(code)
-    if answer.status < CLIENT_ERROR or answer.status >= SERVER_ERROR or answer.status in {UNAUTHORISED, *TEMPORARY}:
-        return TryLater(code, answer.retry_after_s)
-    return Refused(code)
+def _taken(answer: Answer, letter: Letter) -> Outcome:
+    """What the platform calls it."""
+    reference = answer.body.get("meldingId") if answer.body is not None else None
+    if not isinstance(reference, str) or not _is_uuid(reference):
+        return UNREADABLE
+    return Taken(str(UUID(reference)), final=letter.kind.receipt is not None or not letter.kind.answered_by)
 
 
 def _is_uuid(text: str) -> bool:
