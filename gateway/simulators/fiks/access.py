@@ -5,6 +5,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -72,7 +73,7 @@ class Access:
         if integration is None or not integration.has_password(password):
             raise UnauthenticatedError(_REFUSED)
         try:
-            claims = KeySet.parse(self._issuer.jwks()).verified_claims(token)
+            claims = _key_set(self._issuer.jwks()).verified_claims(token)
         except (StructureError, TrustError):
             raise UnauthenticatedError(_REFUSED) from None
         if not self._fits(claims, integration):
@@ -118,6 +119,11 @@ class BrokerDoor:
 
     async def _topic(self, request: web.Request) -> web.Response:
         return _answer(allowed=(await _form(request)).get("username") == self._access.operator)
+
+
+@lru_cache(maxsize=4)
+def _key_set(document: bytes) -> KeySet:
+    return KeySet.parse(document)
 
 
 async def _form(request: web.Request) -> dict[str, str]:

@@ -13,6 +13,7 @@ class FiksFault(StrEnum):
     TOKENS_DOWN = "tokens-down"  # the issuer answers 503
     SILENT_SEND = "silent-send"  # accepted and delivered, but the sender's line is cut instead of the answer
     NO_DOWNLOAD = "no-download"  # 503 from Dokumentlager
+    HANGING_SEND = "hanging-send"  # accepted and delivered, and the answer never comes
     TRUNCATED_DOWNLOAD = "truncated-download"  # Dokumentlager breaks off in the middle
     WRONG_CATALOGUE_KEY = "wrong-catalogue-key"  # the catalogue gives a stranger's certificate
 

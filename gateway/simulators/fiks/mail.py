@@ -8,7 +8,8 @@ queue undelivered comes to one queue of the platform's own, and the broker says 
 import asyncio
 import ssl
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -21,6 +22,7 @@ from gateway.simulators.fiks.access import QUEUE, Access
 
 ATTEMPTS: Final = 3
 CONNECTED_S: Final = 20.0
+ANSWERED_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +103,28 @@ class Mail:
         await self._connection.close()
 
     async def declare(self, konto_id: str) -> None:
-        """Make an account's queue, if that was not done."""
+        """Make an account's queue, if that was not done. Raises PartnerUnavailableError."""
         async with self._lock:
             if konto_id in self._declared:
                 return
-            await self._open_channel().declare_queue(
-                QUEUE + konto_id,
-                durable=True,
-                arguments={
-                    "x-queue-type": "quorum",
-                    "x-delivery-limit": ATTEMPTS - 1,  # counts returns: the first attempt is none
-                    "x-dead-letter-exchange": "",
-                    "x-dead-letter-routing-key": self._dead,
-                },
-            )
+            async with self._speaking() as channel:
+                await channel.declare_queue(
+                    QUEUE + konto_id,
+                    durable=True,
+                    arguments={
+                        "x-queue-type": "quorum",
+                        "x-delivery-limit": ATTEMPTS - 1,  # counts returns: the first attempt is none
+                        "x-dead-letter-exchange": "",
+                        "x-dead-letter-routing-key": self._dead,
+                    },
+                )
             self._declared.add(konto_id)
 
     async def publish(self, konto_id: str, headers: Mapping[str, object], body: bytes, ttl: timedelta | None) -> None:
-        """Put a message on an account's queue; it is on the broker's disk when this returns."""
+        """Put a message on an account's queue; it is on the broker's disk when this returns.
+
+        Raises PartnerUnavailableError: then it may be there or not.
+        """
         await self.declare(konto_id)
         message = aio_pika.Message(
             body,
@@ -126,13 +132,15 @@ class Mail:
             expiration=ttl,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
-        await self._open_channel().default_exchange.publish(message, QUEUE + konto_id)
+        async with self._speaking() as channel:
+            await channel.default_exchange.publish(message, QUEUE + konto_id)
 
     async def counts(self, konto_id: str) -> Counts:
-        """How many consumers an account has, and how many messages wait."""
+        """How many consumers an account has, and how many messages wait. Raises PartnerUnavailableError."""
         await self.declare(konto_id)
-        channel = await self._open_channel().get_underlay_channel()  # the robust one answers from memory
-        found = await channel.queue_declare(QUEUE + konto_id, passive=True)
+        async with self._speaking() as robust:
+            channel = await robust.get_underlay_channel()  # the robust one answers from memory
+            found = await channel.queue_declare(QUEUE + konto_id, passive=True)
         return Counts((found and found.consumer_count) or 0, (found and found.message_count) or 0)
 
     async def consume(self, konto_id: str, take: Callable[[AbstractIncomingMessage], Awaitable[None]]) -> None:
@@ -140,6 +148,16 @@ class Mail:
         await self.declare(konto_id)
         queue = await self._open_channel().get_queue(QUEUE + konto_id)
         await queue.consume(take)
+
+    @asynccontextmanager
+    async def _speaking(self) -> AsyncIterator[aio_pika.abc.AbstractRobustChannel]:
+        """The channel, with every fault of the broker in our words."""
+        try:
+            async with asyncio.timeout(ANSWERED_S):
+                yield self._open_channel()
+        except (aio_pika.exceptions.AMQPError, aio_pika.exceptions.ChannelInvalidStateError, OSError) as error:
+            message = "the broker does not answer"  # nor in time: TimeoutError is an OSError
+            raise PartnerUnavailableError(message) from error
 
     def _open_channel(self) -> aio_pika.abc.AbstractRobustChannel:
         if self._channel is None:

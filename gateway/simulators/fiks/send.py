@@ -21,6 +21,7 @@ PATH: Final = "/fiks-io/api/v1/send"
 BYTES_MAX: Final = 5 * limits.GIB
 _TTL_MS_MIN: Final = 1000
 _ACCEPTED: Final = 202
+_GONE_POLL_S: Final = 0.05
 _METADATA_BYTES_MAX: Final = limits.MIB
 
 Deliver = Callable[[Outgoing, Path | bytes], Awaitable[Sent]]
@@ -51,7 +52,15 @@ class SendApi:
             sent = await self._deliver(message, await _payload(parts, Path(folder) / "data"))
         if self._faults.take(FiksFault.SILENT_SEND) and request.transport is not None:
             request.transport.abort()
+        if self._faults.take(FiksFault.HANGING_SEND):
+            await _gone(request)
         return web.json_response(_accepted(sent), status=_ACCEPTED)
+
+
+async def _gone(request: web.Request) -> None:
+    """Wait until the caller gives up."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110  it tells nobody
+        await asyncio.sleep(_GONE_POLL_S)
 
 
 async def _metadata(parts: MultipartReader) -> Outgoing:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from gateway.simulators.fiks.dispatch import Outgoing
 from gateway.simulators.issuer import IssuerFault
 from tests.broker import broker, running_fiks
-from tests.integration.simulators.fiks_kit import connected, consuming, receive, send
+from tests.integration.simulators.fiks_kit import connected, consuming, post, receive, send
 
 FORBIDDEN = aiormq.exceptions.ChannelAccessRefused
 REFUSED = aio_pika.exceptions.ProbableAuthenticationError
@@ -141,6 +141,17 @@ async def test_a_lost_connection_counts_as_an_attempt(fiks, pair):
     assert (await receive(fiks, sender)).headers["type"] == "no.ks.fiks.kvittering.serverfeil.v1"
 
 
+async def test_while_the_door_is_shut_nobody_comes_in(fiks, pair):
+    _, receiver = pair
+    fiks.platform.front.refusing = True
+    with pytest.raises((aio_pika.exceptions.AMQPConnectionError, OSError)):
+        async with connected(fiks, receiver):
+            pass
+    fiks.platform.front.refusing = False
+    async with connected(fiks, receiver):
+        pass
+
+
 async def test_a_message_whose_time_ran_out_is_told_once_it_stands_at_the_head(fiks, pair):
     sender, receiver = pair
     first = await send(fiks, sender, receiver)
@@ -203,6 +214,8 @@ async def test_what_was_accepted_is_there_after_the_broker_was_killed(fiks, pair
     accepted = await send(fiks, sender, receiver)
     await broker().on_disk(receiver.konto_id)
     await asyncio.to_thread(node.kill)
+    about = {"avsenderKontoId": sender.konto_id, "mottakerKontoId": receiver.konto_id, "meldingType": "no.prove.v1"}
+    assert (await post(fiks, sender, about))[0] == 503
     await asyncio.to_thread(node.start)
     assert (await receive(fiks, receiver)).headers["melding-id"] == accepted["meldingId"]
     async with asyncio.timeout(20):

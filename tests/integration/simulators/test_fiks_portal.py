@@ -1,9 +1,12 @@
 """The national portal, the producer API before it, and a partner with a protocol of its own (fiks.md 8 to 10 and 12)."""
 
 import csv
+import io
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -194,6 +197,32 @@ async def test_version_1_of_the_producer_api_holds_its_own_fields_only(fiks, kon
     assert datetime.fromisoformat(nokler["validTo"]).tzinfo is None
     assert await get("v1/kommuner/1103/bydeler") == []
     assert (await get("v1/kommuner/1103"))["status"] == 404
+
+
+async def test_an_upload_that_does_not_hold_is_refused_and_nothing_is_sent(fiks, kontor):
+    fiks.office(kontor, stottet_versjon="V1")
+    sealed = seal_parcel(
+        {"x.json": b"{}"}, fiks.certificate_of(kontor), fiks.platform.place.keys.signing, datetime.now(UTC)
+    )
+    org = fiks.platform.register.account(kontor.konto_id).fiks_org_id
+
+    async def upload(parts, version="v1", fra=org):
+        form = aiohttp.FormData()
+        for name, content in parts:
+            form.add_field(name, io.BytesIO(content), filename=name)
+        url = f"{fiks.platform.base_url}/bekymringsmelding/api/{version}/mottak/fagsystem/{fra}/4601/02/offentlig"
+        async with fiks.session.post(url, data=form, headers=await kontor.headers()) as answer:
+            return answer.status
+
+    right = [("bekymringsmelding", sealed), ("asice", sealed)]
+    assert await upload(right[:1]) == 400
+    assert await upload([*right, right[0]]) == 400
+    assert await upload([right[0], ("asice", b"ikke forseglet")]) == 400
+    assert await upload([right[0], ("asice", sealed + bytes(5_000_000))]) == 413
+    assert await upload(right, fra=str(uuid.uuid4())) == 403
+    assert await upload(right, version="v2") == 400
+    assert (await fiks.platform.mail.counts(kontor.konto_id)).waiting == 0
+    assert await upload(right[::-1]) == 201
 
 
 async def test_the_register_answers_a_submission_with_its_validation(fiks, kontor):

@@ -1,5 +1,6 @@
 """The platform's REST services: send, catalogue, Dokumentlager, and their faults (fiks.md 1.1, 3, 5 and 6)."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from gateway.simulators.fiks.access import Access
 from gateway.simulators.fiks.dokumentlager import Dokumentlager
 from gateway.simulators.fiks.faults import Faults, FiksFault
 from gateway.simulators.fiks.register import Integration
+from gateway.testing.pki import certificate_pem
 from tests.broker import SUPPLIER, running_fiks
 from tests.integration.simulators.fiks_kit import connected, consuming, post, receive, send
 
@@ -186,6 +188,36 @@ async def test_a_silent_send_has_sent(fiks, pair):
     assert (await receive(fiks, pair[1])).body == b"x"
 
 
+async def test_a_hanging_send_has_sent_and_never_answers(fiks, pair):
+    fiks.platform.faults.arm(FiksFault.HANGING_SEND)
+    asked = asyncio.create_task(post(fiks, pair[0], metadata(*pair), b"x"))
+    assert (await receive(fiks, pair[1])).body == b"x"
+    assert not asked.done()
+    asked.cancel()
+
+
+async def test_the_catalogue_gives_a_strangers_key_once_when_told_to(fiks, pair):
+    path = f"/fiks-io/katalog/api/v1/kontoer/{pair[0].konto_id}/offentligNokkel"
+    fiks.platform.faults.arm(FiksFault.WRONG_CATALOGUE_KEY)
+    keys = [(await get(fiks, path))[1]["serial"] for _ in range(2)]
+    assert keys[0] != keys[1] == str(pair[0].receive.certificate.serial_number)
+
+
+async def test_an_uploaded_key_is_what_the_catalogue_gives(fiks, pair):
+    member, other = pair
+    path = f"{fiks.platform.base_url}/fiks-io/konto/api/v1/kontoer/{member.konto_id}/offentligNokkelString"
+    new = certificate_pem(fiks.supplier.certificate).decode()
+    for caller, body, status in (
+        (other, {"nokkel": new}, 403),
+        (member, {"nokkel": "x"}, 400),
+        (member, {"nokkel": new}, 201),
+    ):
+        async with fiks.session.put(path, json=body, headers=await caller.headers()) as answer:
+            assert answer.status == status
+    _, key = await get(fiks, f"/fiks-io/katalog/api/v1/kontoer/{member.konto_id}/offentligNokkel")
+    assert key["nokkel"] == new
+
+
 async def test_faults_of_a_delivery_hit_the_next_message_only(fiks, pair):
     sender, receiver = pair
     faults = fiks.platform.faults
@@ -207,7 +239,15 @@ async def test_faults_of_a_delivery_hit_the_next_message_only(fiks, pair):
     sent = [(await send(fiks, sender, receiver))["meldingId"] for _ in range(2)]
     assert [message.headers["melding-id"] for message in await arrived(2)] == sent[::-1]
 
-    for fault, name in ((FiksFault.NO_MELDING_ID, "melding-id"), (FiksFault.NO_TYPE, "type")):
+    faults.arm(FiksFault.DELAYED)
+    sent = [(await send(fiks, sender, receiver))["meldingId"] for _ in range(2)]
+    assert [message.headers["melding-id"] for message in await arrived(2)] == sent[::-1]
+
+    for fault, name in (
+        (FiksFault.NO_MELDING_ID, "melding-id"),
+        (FiksFault.NO_TYPE, "type"),
+        (FiksFault.NO_AVSENDER, "avsender-id"),
+    ):
         faults.arm(fault)
         await send(fiks, sender, receiver)
         assert name not in (await arrived(1))[0].headers
