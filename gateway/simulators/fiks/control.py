@@ -1,13 +1,15 @@
 """The operator's desk: a control API on loopback to report, to switch faults, and to see what became of everything."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
-from gateway.errors import ConfigError, MalformedRequestError
+from gateway.errors import ConfigError, ConflictError, MalformedRequestError
 from gateway.simulators.feil import Feil
+from gateway.simulators.fiks.broker import Broker
 from gateway.simulators.fiks.faults import Faults, FiksFault
 from gateway.simulators.fiks.figures import as_csv, per_office_and_day
 from gateway.simulators.fiks.front import Front
@@ -22,7 +24,7 @@ _BATCH_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the desk works on. ``places`` tells where everything answers."""
+    """What the desk works on. ``places`` tells where everything answers; ``broker`` only if it is the platform's own."""
 
     places: Mapping[str, str]
     faults: Faults
@@ -30,6 +32,7 @@ class Desk:
     offices: Offices
     portal: Portal
     reporter: Reporter
+    broker: Broker | None = None
 
 
 class ControlApi:
@@ -46,6 +49,7 @@ class ControlApi:
             web.put("/styring/feil/{feil}", self._arm),
             web.delete("/styring/feil/{feil}", self._disarm),
             web.post("/styring/brudd", self._cut),
+            web.post("/styring/megler/{act:kill|start|restart}", self._broker),
             web.post(reports, self._report),
             web.get(reports, self._reports),
             web.get(reports + ".csv", self._list),
@@ -75,6 +79,16 @@ class ControlApi:
 
     async def _cut(self, _: web.Request) -> web.Response:
         return web.json_response({"brutt": self._desk.front.cut()})
+
+    async def _broker(self, request: web.Request) -> web.Response:
+        """Answers when it is done; a start takes seconds."""
+        broker = self._desk.broker
+        if broker is None:
+            message = "the broker is not ours"
+            raise ConflictError(message)
+        acts = {"kill": broker.kill, "start": broker.start, "restart": broker.restart}
+        await asyncio.to_thread(acts[request.match_info["act"]])
+        return web.json_response({})
 
     async def _report(self, request: web.Request) -> web.Response:
         """Body: kommunenummer, bydelsnummer, and if wanted form, antall and feil."""

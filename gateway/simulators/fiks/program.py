@@ -101,7 +101,7 @@ async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
     own = resolve(folder, program.folder)
     await asyncio.to_thread(_forget, own)
     keys = await asyncio.to_thread(_keys, own)
-    async with _broker(program, folder, own) as (broker_port, auth_port, trust):
+    async with _broker(program, folder, own) as (broker, broker_port, auth_port, trust):
         place = Place(
             own,
             certificate=own / "tls.pem",
@@ -117,7 +117,9 @@ async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
             await _settle(platform, program, folder)
             partner = await platform.open_account(ssb(), keys, "Statistisk sentralbyrå", SSB)
             places = _places(platform) | {"ca": str(own / "ca.pem"), "ssb": partner.konto_id}
-            desk = Desk(places, platform.faults, platform.front, platform.offices, platform.portal, platform.reporter)
+            desk = Desk(
+                places, platform.faults, platform.front, platform.offices, platform.portal, platform.reporter, broker
+            )
             async with serving(ControlApi(desk).routes(), port=program.control_port, middlewares=[refusals]) as control:
                 for name, where in (places | {"control": f"{control}/styring"}).items():
                     tell(f"{name}: {where}")
@@ -134,17 +136,17 @@ def _places(platform: FiksPlatform) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _broker(program: FiksProgram, folder: Path, own: Path) -> AsyncIterator[tuple[int, int, Path]]:
-    """The broker's port, where it asks who may log in, and what it is trusted by."""
+async def _broker(program: FiksProgram, folder: Path, own: Path) -> AsyncIterator[tuple[Broker | None, int, int, Path]]:
+    """The broker if it is ours, its port, where it asks who may log in, and what it is trusted by."""
     if program.broker is not None:
-        yield program.broker.port, program.broker.auth_port, resolve(folder, program.broker.ca)
+        yield None, program.broker.port, program.broker.auth_port, resolve(folder, program.broker.ca)
         return
     auth_port = free_port()
     auth_url = f"http://127.0.0.1:{auth_port}/auth"
     broker = Broker(own / "broker", certificate=own / "tls.pem", key=own / "tls.pem", auth_url=auth_url)
     await asyncio.to_thread(broker.start)
     try:
-        yield broker.port, auth_port, own / "ca.pem"
+        yield broker, broker.port, auth_port, own / "ca.pem"
     finally:
         await asyncio.to_thread(broker.stop)
 

@@ -90,6 +90,7 @@ async def test_the_desk_reports_repeats_lists_counts_and_switches_faults(desk):
         assert (await call("DELETE", "/feil/duplicate"))[1] == {}
         assert (await call("PUT", "/feil/ukjent"))[0] == 400
         assert (await call("POST", "/brudd"))[1] == {"brutt": 0}
+        assert (await call("POST", "/megler/kill"))[0] == 409  # it was given
         for wrong in ({}, office | {"antall": 0}, office | {"feil": "send-twice"}, office | {"form": "x"}):
             assert (await call("POST", "/bekymringsmeldinger", json=wrong))[0] == 400
         assert (await call("POST", "/bekymringsmeldinger", json=office | {"bydelsnummer": "09"}))[0] == 404
