@@ -32,7 +32,10 @@ _REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to send. ``headers`` are the sender's own; ``platform_headers`` go onto the wire as they are."""
+    """A message to send. ``headers`` are the sender's own; ``platform_headers`` go onto the wire as they are.
+
+    ``melding_id`` is chosen by senders of the platform's own, so that they know it whatever becomes of the sending.
+    """
 
     avsender: str
     mottaker: str
@@ -41,6 +44,7 @@ class Outgoing:
     ttl: timedelta = TTL_DEFAULT
     headers: Mapping[str, str] = field(default_factory=dict)
     platform_headers: Mapping[str, str] = field(default_factory=dict)
+    melding_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Dispatch:
         Raises UnknownResourceError for the receiver, ForbiddenError where an account may not send or receive.
         """
         self._check(message)
-        melding_id = str(uuid.uuid4())
+        melding_id = message.melding_id or str(uuid.uuid4())
         size, inline, dokumentlager_id = await asyncio.to_thread(self._placed, message, payload)
         headers = self._headers(melding_id, message, dokumentlager_id)
         await self._post(mail, self._spoiled(_Letter(message.mottaker, headers, inline, message.ttl)))

@@ -29,7 +29,7 @@ from gateway.simulators.fiks.protocol_account import Exchange, ProtocolAccount
 from gateway.simulators.fiks.register import Account, Integration, Register
 from gateway.simulators.fiks.reporter import Reporter
 from gateway.simulators.fiks.send import BYTES_MAX, SendApi
-from gateway.simulators.issuer import RegisteredClient, TokenIssuer
+from gateway.simulators.issuer import IssuerFault, RegisteredClient, TokenIssuer
 from gateway.simulators.serving import serving
 
 ISSUER: Final = "https://test.maskinporten.no/"
@@ -162,8 +162,11 @@ class FiksPlatform:
     async def _faulty(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         asks_for_token = request.path == "/token"
         if asks_for_token and self.faults.take(FiksFault.TOKENS_DOWN):
-            message = "try again later"
-            raise PartnerUnavailableError(message)
+            self.issuer.faults.add(IssuerFault.UNAVAILABLE)  # it refuses in its own words
+            try:
+                return await handler(request)
+            finally:
+                self.issuer.faults.discard(IssuerFault.UNAVAILABLE)
         if not asks_for_token and self.faults.take(FiksFault.UNAVAILABLE):
             message = "the service is not available"
             raise PartnerUnavailableError(message)

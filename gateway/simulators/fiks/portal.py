@@ -52,7 +52,7 @@ class Status:
 
 @dataclass(slots=True)
 class Followed:
-    """A report on its way. ``melding_ids`` has one id for each time it was sent; ``late`` what came after the end."""
+    """A report on its way. ``melding_ids`` has one id for each try to send; ``late`` what came after the end."""
 
     bekymringsmelding_id: str
     office: Bydel
@@ -116,11 +116,15 @@ class Portal:
         return followed
 
     async def resend(self, bekymringsmelding_id: str) -> str:
-        """Send a report once more, with the same bytes and the sender's same id; returns the new melding-id."""
+        """Send a report once more, with the same bytes and the sender's same id; returns the new melding-id.
+
+        Raises PartnerUnavailableError: then it may be on the queue or not.
+        """
         followed = self.report(bekymringsmelding_id)
         named = {"bydel-ressurs-id": followed.office.ressurs_id}
         if followed.type.endswith(".v2"):
             named["bekymringsmelding-id"] = bekymringsmelding_id
+        melding_id = str(uuid.uuid4())
         prefixed = self._faults.take(FiksFault.PREFIXED_REPORT_HEADERS)
         message = Outgoing(
             self.konto_id,
@@ -129,14 +133,17 @@ class Portal:
             ttl=self.ttl,
             headers={"klientMeldingId": followed.klient_melding_id, **(named if prefixed else {})},
             platform_headers={} if prefixed else named,
+            melding_id=melding_id,
         )
-        copy = followed.container.with_suffix(".copy")
+        followed.melding_ids.append(melding_id)  # before it leaves: a broker that dies may have it or not
+        self._by_melding[melding_id] = followed
+        copy = followed.container.with_suffix(f".{melding_id}")
         await asyncio.to_thread(shutil.copyfile, followed.container, copy)
-        sent = await self._deliver(message, copy)
-        copy.unlink(missing_ok=True)
-        followed.melding_ids.append(sent.melding_id)
-        self._by_melding[sent.melding_id] = followed
-        return sent.melding_id
+        try:
+            await self._deliver(message, copy)
+        finally:
+            copy.unlink(missing_ok=True)
+        return melding_id
 
     async def until(self, bekymringsmelding_id: str, tilstand: str, within_s: float) -> None:
         """Wait for a status in a report's history. Raises TimeoutError."""

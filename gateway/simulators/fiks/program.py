@@ -32,7 +32,7 @@ from gateway.testing.site import free_port
 _UUID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _ORGANISATION: Final = r"^\d{9}$"
 SSB: Final = "971526920"
-_PERISHABLE: Final = ("broker", "dokumentlager", "innkommende", "portal")
+_RUN: Final = "run"
 
 
 class AccountOfFiks(Section):
@@ -99,11 +99,12 @@ async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the broker must not stay behind
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     own = resolve(folder, program.folder)
-    await asyncio.to_thread(_forget, own)
+    # Messages of an earlier run: nobody knows any more whose they were.
+    await asyncio.to_thread(shutil.rmtree, own / _RUN, ignore_errors=True)
     keys = await asyncio.to_thread(_keys, own)
     async with _broker(program, folder, own) as (broker, broker_port, auth_port, trust):
         place = Place(
-            own,
+            own / _RUN,
             certificate=own / "tls.pem",
             ca=trust,
             broker_port=broker_port,
@@ -143,7 +144,7 @@ async def _broker(program: FiksProgram, folder: Path, own: Path) -> AsyncIterato
         return
     auth_port = free_port()
     auth_url = f"http://127.0.0.1:{auth_port}/auth"
-    broker = Broker(own / "broker", certificate=own / "tls.pem", key=own / "tls.pem", auth_url=auth_url)
+    broker = Broker(own / _RUN / "broker", certificate=own / "tls.pem", key=own / "tls.pem", auth_url=auth_url)
     await asyncio.to_thread(broker.start)
     try:
         yield broker, broker.port, auth_port, own / "ca.pem"
@@ -171,12 +172,6 @@ async def _settle(platform: FiksPlatform, program: FiksProgram, folder: Path) ->
         )
     for office in program.offices:
         platform.offices.add(Bydel(**office.model_dump()))
-
-
-def _forget(folder: Path) -> None:
-    """Messages of an earlier run: nobody knows any more whose they were."""
-    for name in _PERISHABLE:
-        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _certificate(file: Path) -> CertificateFacts:

@@ -179,6 +179,7 @@ async def test_faults_of_the_rest_services_last_as_long_as_they_were_armed_for(f
     faults.arm(FiksFault.TOKENS_DOWN)
     async with fiks.session.post(fiks.platform.token_endpoint, data={}) as answer:
         assert answer.status == 503
+        assert (await answer.json())["error"] == "temporarily_unavailable"
 
 
 async def test_a_silent_send_has_sent(fiks, pair):
