@@ -5,11 +5,12 @@ BIN    := $(VENV)/bin
 N      ?= 200
 JOBS   ?= 3 # most tests wait for processes and servers: more of them than cores
 
-.PHONY: help demo test lint bench kills clean
+.PHONY: help demo demo-fiks test lint bench kills clean
 
 help:
 	@echo "make demo          a report from a simulated sender to a simulated case system, with the gateway killed on the way"
 	@echo "make demo STAY=1   the same, and everything stays up until you press Ctrl-C"
+	@echo "make demo-fiks     the same over Fiks IO, with a real RabbitMQ that is killed too (Debian: rabbitmq-server)"
 	@echo "make test          all tests"
 	@echo "make lint          format, style, types, import rules"
 	@echo "make bench         figures of this machine, beside its own bound"
@@ -22,6 +23,9 @@ $(VENV)/ready: pyproject.toml .ci/constraints.txt
 
 demo: $(VENV)/ready
 	@$(BIN)/budstikke demo $(if $(STAY),--stay)
+
+demo-fiks: $(VENV)/ready
+	@$(BIN)/budstikke demo --fiks
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -m quiet

@@ -105,11 +105,15 @@ def check_config(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = Fal
 
 def demo(
     stay: Annotated[bool, typer.Option("--stay", help="Leave everything running until Ctrl-C.")] = False,
+    fiks: Annotated[
+        bool, typer.Option("--fiks", help="Over Fiks IO; needs RabbitMQ (Debian's rabbitmq-server).")
+    ] = False,
 ) -> None:
     """Send reports through a gateway that is killed on the way; needs nothing but this program."""
     from gateway.demo import demonstrate  # noqa: PLC0415  simulators have no import in production (S86)
+    from gateway.demo.fiks import demonstrate_fiks  # noqa: PLC0415  likewise
 
-    if not asyncio.run(demonstrate(stay=stay)):
+    if not asyncio.run(demonstrate_fiks() if fiks else demonstrate(stay=stay)):
         raise typer.Exit(1)
 
 

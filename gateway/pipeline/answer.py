@@ -56,8 +56,6 @@ async def try_answer(env: Environment, item: Item, chosen: StoredParcel, owed: f
     if road is None:
         message_text = "the road is not open"
         raise PartnerUnavailableError(message_text)
-    if item.suspect:  # what may have killed a process is not called from here: the road's own worker does
-        return TryLater("suspect", after_s=0)
     return await call(env, road, item, await _parcel(env, item, road, chosen, found))
 
 

@@ -16,7 +16,7 @@ from gateway.domain.message_type import Lane
 from gateway.errors import PartnerRefusedError
 from gateway.pipeline import answer
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.send import code_of
+from gateway.pipeline.send import code_of, later
 from gateway.spi import Outcome, Refused
 from gateway.store import messages, outbox, parcels, unit_of_work
 from gateway.store.database import locked_state
@@ -34,6 +34,8 @@ async def send_receipt(env: Environment, item: Item) -> str:
     chosen = await env.store.read(lambda conn: parcels.in_force(conn, item.message_id))
     if chosen is None:
         return await env.store.write(lambda conn: _end(env, conn, item), Point.RECEIPT, Lane(item.lane))
+    if item.suspect:  # as in ``send``: the call is the road's own worker's
+        return await later(env, item, "not-called:suspect", delay_s=0)
     outcome = await answer.try_answer(env, item, chosen, _OWED[item.effect])
     code = await env.store.write(lambda conn: _settle(env, conn, item, chosen, outcome), Point.RECEIPT, Lane(item.lane))
     if isinstance(outcome, Refused):  # committed, and now a person must look

@@ -42,7 +42,7 @@ async def send(env: Environment, item: Item) -> str:
     if isinstance(ready, str):
         return ready
     if item.suspect:  # sealed alone, as what may have killed a process must be; the call is the road's own worker's
-        return await _later(env, item, "not-called:suspect", delay_s=0)
+        return await later(env, item, "not-called:suspect", delay_s=0)
     road, parcel = ready
     outcome = parcel if isinstance(parcel, Refused) else await call(env, road, item, parcel)
     return await env.store.write(lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane))
@@ -56,7 +56,7 @@ async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[Open
     chosen = outgoing.parcels[-1]
     road = env.roads.find(chosen.adapter)
     if road is None:
-        return await _later(env, item, "not-called:road-not-open")
+        return await later(env, item, "not-called:road-not-open")
     if not road.outbound.idempotent and await _in_doubt(env, item):
         return await _doubt(env, item)
     try:
@@ -67,7 +67,7 @@ async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[Open
         raise
     except Exception as error:  # a directory is an adapter's: whatever it raises, nothing was sent
         env.log.warning("directory.failed", message_id=item.message_id, partner=chosen.adapter, exc_info=error)
-        return await _later(env, item, "not-called:directory-failed")
+        return await later(env, item, "not-called:directory-failed")
     return (road, parcel) if parcel is not None else await _overtaken(env, item)
 
 
@@ -110,7 +110,7 @@ async def _hold(env: Environment, item: Item, cause: str, word: str) -> str:
     return await env.store.write(work, Point.SENT, Lane(item.lane))
 
 
-async def _later(env: Environment, item: Item, code: str, delay_s: float | None = None) -> str:
+async def later(env: Environment, item: Item, code: str, delay_s: float | None = None) -> str:
     """Nobody was called; try again after a while."""
 
     def work(conn: Connection) -> str:

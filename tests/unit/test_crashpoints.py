@@ -4,10 +4,15 @@ import ast
 from pathlib import Path
 
 from gateway.crashpoints import Point, Side
-from tests.acceptance import test_crash_matrix, test_crash_matrix_decisions, test_crash_matrix_outbound
+from tests.acceptance import (
+    test_crash_matrix,
+    test_crash_matrix_decisions,
+    test_crash_matrix_fiks,
+    test_crash_matrix_outbound,
+)
 from tests.conftest import ROOT
 
-MATRICES = (test_crash_matrix, test_crash_matrix_decisions, test_crash_matrix_outbound)
+MATRICES = (test_crash_matrix, test_crash_matrix_decisions, test_crash_matrix_outbound, test_crash_matrix_fiks)
 ONE_SIDED = {(Point.SPOOL_WRITTEN, Side.BEFORE)}
 """Before the spool is written nothing is durable yet, and nothing of ours was said: there is no such passage."""
 
