@@ -5,7 +5,7 @@ is adding a folder. A version is never edited after release; a change is a new f
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.abc import Traversable
 from importlib.resources import files
@@ -95,6 +95,10 @@ class Catalogue:
         if faults:
             raise ConfigError(*faults)
         return cls(types, schemas)
+
+    def without(self, keys: Container[TypeName]) -> "Catalogue":
+        """The same without these types, as if they had never been declared."""
+        return Catalogue({key: kind for key, kind in self._types.items() if key not in keys}, self._schemas)
 
     def types(self) -> tuple[MessageType, ...]:
         """All types, by key."""

@@ -1,6 +1,6 @@
 """The parts that configuration describes: offices, clocks, message types, roads, adapters. Nothing is connected."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -19,6 +19,7 @@ from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
 from gateway.crypto.trust import Certificate, read_roots
 from gateway.domain.deadlines import ClockRule
 from gateway.domain.identifiers import TenantId
+from gateway.domain.message_type import Lane, MessageType
 from gateway.domain.retention import RetentionPolicy, policy_faults
 from gateway.errors import ConfigError
 from gateway.evidence.time_stamp_client import Authority, TimeStampClient
@@ -105,21 +106,28 @@ def clock_rules(frister: dict[str, config.Frist]) -> dict[str, ClockRule]:
 
 
 def catalogue_of(configuration: Configuration) -> Catalogue:
-    """The message types, each clock and law of which must stand in configuration. Raises ConfigError."""
+    """The message types whose clocks and law stand in configuration. Raises ConfigError.
+
+    A configuration of before a type was made lacks them and must start all the same: the type is unknown there. But a
+    concern report's clocks are never missed, and what a route names is wanted.
+    """
     catalogue = Catalogue.load()
-    faults = [
-        f"schemas/{kind.key}: {what} {name} is not in config/{what}.toml"
-        for kind in catalogue.types()
-        for what, names, known in (
-            ("frister", kind.frister, configuration.frister),
-            ("hjemler", kind.hjemmel, configuration.hjemler),
-        )
-        for name in names
-        if name not in known
-    ]
+    lacking = {kind.key: found for kind in catalogue.types() if (found := list(_lacking(configuration, kind)))}
+    wanted = {kind.key for kind in catalogue.types() if kind.lane is Lane.CONCERN} | configuration.routes.keys()
+    faults = [fault for key, found in lacking.items() if key in wanted for fault in found]
     if faults:
         raise ConfigError(*faults)
-    return catalogue
+    return catalogue.without(lacking)
+
+
+def _lacking(configuration: Configuration, kind: MessageType) -> Iterator[str]:
+    for what, names, known in (
+        ("frister", kind.frister, configuration.frister),
+        ("hjemler", kind.hjemmel, configuration.hjemler),
+    ):
+        yield from (
+            f"schemas/{kind.key}: {what} {name} is not in config/{what}.toml" for name in names if name not in known
+        )
 
 
 def roads_of(configuration: Configuration, types: Catalogue) -> Roads:

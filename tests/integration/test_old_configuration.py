@@ -10,14 +10,16 @@ import pytest
 
 from gateway import config
 from gateway.app import running
-from gateway.app.parts import data_dir
+from gateway.app.parts import catalogue_of, data_dir
 from gateway.cli.check import faults_of
 from gateway.domain.lifecycle import State
+from gateway.errors import ConfigError
 from gateway.pipeline.accept import Intake
 from gateway.store import migrate
 from gateway.testing.pki import certificate_pem, receive_key
 from gateway.testing.site import Site, free_port, write_keys
 from tests.conftest import ROOT
+from tests.production_kit import change
 from tests.reports import Sender
 from tests.work import state_of
 
@@ -64,6 +66,26 @@ async def test_each_configuration_that_was_ever_right_loads_starts_and_takes_a_r
             while await state_of(env, accepted.id) is State.RECEIVED:
                 await asyncio.sleep(0.02)
         assert await state_of(env, accepted.id) is State.READY
+
+
+def test_a_type_made_since_is_unknown_there_but_a_concern_report_s_clock_is_never_missed(kept):
+    """What the law asks of a type stands in the operator's files; a type that they know nothing of cannot be sent or got."""
+    site = with_keys(kept)
+
+    def keys():
+        return {kind.key for kind in catalogue_of(config.load(site.configuration, {})).types()}
+
+    known = keys()
+    assert {"bekymringsmelding.offentlig.v2", "prove.forsendelse.v1"} <= known
+    assert "bvr.innrapportering.v1" not in known, "made after these configurations"
+    with (kept / "routes.toml").open("a", encoding="utf-8") as routes:
+        routes.write('"bvr.innrapportering.v1" = ["loopback"]\n')
+    with pytest.raises(ConfigError, match="hjemler bvr-rapportering is not in config/hjemler"):
+        keys()  # a route names it, so somebody wants it
+    (kept / "routes.toml").write_text("")
+    change(kept / "frister.toml", "[F01]", "[F91]")
+    with pytest.raises(ConfigError, match=r"frister F01 is not in config/frister\.toml"):
+        keys()
 
 
 def test_what_is_set_in_it_is_what_the_gateway_goes_by(kept):
