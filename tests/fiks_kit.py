@@ -12,6 +12,8 @@ from adapters.fiks.consumer import FiksInbound
 from adapters.fiks.delivery import Reader
 from adapters.fiks.health import Health
 from adapters.fiks.settings import FiksAccount, FiksIo
+from gateway.crypto.keys import SoftwareKey
+from gateway.crypto.published import opens
 from gateway.http.tls import client_context
 from gateway.observability import logging
 from gateway.ports import SystemClock
@@ -125,6 +127,7 @@ async def make_office(fiks: Fiks, accounts: int = 1, **more) -> Office:
         accounts=tuple(FiksAccount(id=one.konto_id, kommunenummer="4601", protocols=(REPORTS,)) for one in own),
         **{"connects_max": 100, **more},
     )
+    key = SoftwareKey(own[0].receive.key, own[0].receive.chain)
     clock, tokens, logged = ShortPauses(), Tokens(fiks.token_source()), io.StringIO()
     secrets = {"file:passord": f"{integration.passord}\n"}
     context = Context(
@@ -134,6 +137,7 @@ async def make_office(fiks: Fiks, accounts: int = 1, **more) -> Office:
         tokens=lambda name, scope: tokens,
         secret=secrets.__getitem__,
         tls=client_context,
+        opens=lambda address, certificate: opens(certificate, [key]),
         types=TYPES,
     )
     return Office(fiks, sender.konto_id, settings, context, tokens, secrets, logged, clock=clock)

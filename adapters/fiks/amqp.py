@@ -109,12 +109,11 @@ class Letter:
         self._told = True
         try:
             await say()
-        except CONNECTION_EXCEPTIONS:
-            return
-        except asyncio.CancelledError:  # also how the library says that the channel was closed meanwhile
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
+        except (
+            asyncio.CancelledError,
+            *CONNECTION_EXCEPTIONS,
+        ):  # both are how the library says that the channel closed
+            stop_if_cancelled()
 
 
 class Subscription:
@@ -189,11 +188,13 @@ class Line:
                 await channel.basic_qos(prefetch_count=prefetch)
                 tag = (await channel.basic_consume(queue, lambda message: came(Letter(message, opened)))).consumer_tag
         except ChannelClosed as error:
+            stop_if_cancelled()
             message = f"the queue may not be read: {type(error).__name__}"
             if isinstance(error, ChannelNotFoundEntity):
                 raise PartnerUnavailableError(message) from None
             raise PartnerRefusedError(message) from None
         except (TimeoutError, *CONNECTION_EXCEPTIONS) as error:
+            stop_if_cancelled()
             message = f"the queue cannot be read now: {type(error).__name__}"
             raise PartnerUnavailableError(message) from None
         return Subscription(opened, tag or "", cancelled)
@@ -226,6 +227,7 @@ async def dial(
             timeout=CONNECT_S,
         )
     except CONNECTION_EXCEPTIONS as error:
+        stop_if_cancelled()
         if _is_refusal(error):
             message = "the broker does not let us in"
             raise PartnerRefusedError(message) from None
@@ -235,6 +237,13 @@ async def dial(
         message = "the broker does not answer"
         raise PartnerUnavailableError(message) from None
     return Line(connection)
+
+
+def stop_if_cancelled() -> None:
+    """Raise CancelledError if this task was told to stop: the library may have made an error of its own of that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from adapters.fiks.amqp import Ending, Letter, Line, Subscription
+from adapters.fiks.amqp import Ending, Letter, Line, Subscription, stop_if_cancelled
 from adapters.fiks.connection import BACKOFF_MAX_S, REFUSED_S, Backoff, Connector
 from adapters.fiks.delivery import Arrived, Reader
 from adapters.fiks.headers import read_headers
@@ -111,6 +111,7 @@ class FiksInbound:
             await subscription.leave()
 
     async def _pause(self, line: Line, seconds: float) -> None:
+        stop_if_cancelled()
         if line.is_open:
             await self._clock.sleep(seconds)
 

@@ -32,8 +32,6 @@ ADAPTER: Final = "fiks"
 SEALED_PART: Final = "asice"
 ACCOUNT: Final = "account"
 """Our header for the account of ours that it came to."""
-THE_PLATFORM: Final = ""
-"""The recipient of a receipt in which Fiks IO itself speaks: whom our message was for is not in it, its id alone tells."""
 
 BLOB_TRIES: Final = 3
 BLOB_PAUSE_S: Final = 1.0
@@ -79,16 +77,17 @@ class Reader:
 def _receipt(arrived: Arrived) -> Receipt | None:
     """What the platform or a peer says of a message of ours that failed; None if it says of none.
 
-    No proof that it never arrived: the third attempt may have failed at the acknowledgement.
+    Where Fiks IO itself speaks, whom our message was for is not told: its id alone says which it was. A peer speaks for
+    its own account. No proof that it never arrived: the third attempt may have failed at the acknowledgement.
     """
     values = arrived.headers.values
     code = _receipt_code(arrived)
-    recipient = THE_PLATFORM if arrived.type in _OF_THE_PLATFORM else values.get(AVSENDER_ID)
-    if code is None or recipient is None or SVAR_TIL not in values:
+    platform = arrived.type in _OF_THE_PLATFORM
+    if code is None or SVAR_TIL not in values or not (platform or AVSENDER_ID in values):
         return None
     return Receipt(
         road=ADAPTER,
-        recipient=recipient,
+        recipient=None if platform else values[AVSENDER_ID],
         partner_reference=values[SVAR_TIL],
         refused=Refused(code),
         acknowledge=arrived.acknowledge,

@@ -28,8 +28,10 @@ class Health:
         news, self._news = self._news, {}
         return [Observation(trouble, subject, well) for (trouble, subject), well in news.items()]
 
+    def known(self) -> list[Observation]:
+        """Everything that was told, as it is now."""
+        return [Observation(trouble, subject, well) for (trouble, subject), well in self._known.items()]
+
     def wrong(self) -> list[Observation]:
-        """Everything that is wrong now."""
-        return [
-            Observation(trouble, subject, well=False) for (trouble, subject), well in self._known.items() if not well
-        ]
+        """What of it is wrong."""
+        return [one for one in self.known() if not one.well]

@@ -78,8 +78,11 @@ class FiksWatch:
         self._failed = 0
 
     async def observations(self) -> AsyncGenerator[Observation | Figures, None]:
-        """See ``spi.Watch``. What is wrong is said again with every probe."""
+        """See ``spi.Watch``. What is wrong is said again with every probe, and everything to who begins to listen anew."""
         due_at = self._clock.monotonic()
+        self._health.news()  # of which all is told now
+        for observation in self._health.known():
+            yield observation
         while True:
             if self._clock.monotonic() >= due_at:
                 due_at = self._clock.monotonic() + self._io.probe_s

@@ -5,11 +5,14 @@ import struct
 from dataclasses import replace
 from datetime import timedelta
 
+import aiormq.channel
 from aiormq.abc import ChannelFrame
 from pamqp import body, commands, frame, header
 
+from adapters.fiks.connection import Connector
 from gateway.simulators.issuer import IssuerFault
 from gateway.spi import Trouble
+from tests.broker import broker
 from tests.fiks_kit import counted, make_office, take, until
 
 
@@ -132,3 +135,42 @@ async def publish_unreadable(channel, queue):
         frame.marshal(body.ContentBody(b"x"), channel.number),
     ]
     await channel.write_queue.put(ChannelFrame(payload=b"".join(frames), should_close=False))
+
+
+async def test_a_broker_that_is_stopped_and_started_again_gives_what_was_not_acknowledged(office):
+    sent = await office.send(2)
+    async with office.open() as coming:
+        first, _ = await take(coming, 2)
+        await first.acknowledge()
+        await asyncio.to_thread(broker().node.restart)
+        [again] = await take(coming)
+        assert again.remote_id == sent[1]
+        await again.acknowledge()
+        await counted(office, consumers=1, waiting=0)
+
+
+async def test_a_cancellation_that_comes_together_with_a_refusal_is_still_a_cancellation(fiks, monkeypatch):
+    """The library makes an error of its own of both, and who was told to stop would go on for ever."""
+    office, stranger = await make_office(fiks), await fiks.member()
+    connector = Connector(office.io, office.context, office.health)
+    told = aiormq.channel.exception_by_code
+
+    async def cancel(subscribing, turns):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        subscribing.cancel()
+
+    for turns in range(8):  # of the loop, from when the refusal is read to when whoever waits for it hears it
+        line = await connector.connect()
+        subscribing = asyncio.create_task(line.subscribe(f"fiksio.konto.{stranger.konto_id}", 1, None))
+        cancelling = []
+
+        def refused(frame, cancelling=cancelling, subscribing=subscribing, turns=turns):
+            cancelling.append(asyncio.create_task(cancel(subscribing, turns)))
+            return told(frame)
+
+        monkeypatch.setattr(aiormq.channel, "exception_by_code", refused)
+        await asyncio.wait({subscribing}, timeout=10)
+        await cancelling[0]
+        assert subscribing.cancelled() or not subscribing.cancelling(), turns
+        await line.close()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.fiks.delivery import BLOB_TRIES, THE_PLATFORM, Arrived, FiksDelivery, Reader
+from adapters.fiks.delivery import BLOB_TRIES, Arrived, FiksDelivery, Reader
 from adapters.fiks.headers import read_headers
 from adapters.fiks.protocols import PLATFORM_RECEIPTS
 from adapters.fiks.settings import FiksAccount
@@ -74,7 +74,7 @@ def test_a_receipt_of_the_platform_says_what_became_of_ours_and_is_never_answere
     assert not receipt.refused.proof
     assert receipt.acknowledge is message.acknowledge
     by_platform = code in {"tidsavbrudd", "serverfeil"}
-    assert receipt.recipient == (THE_PLATFORM if by_platform else SENDER)
+    assert receipt.recipient == (None if by_platform else SENDER)
 
 
 @pytest.mark.proves("S24")
