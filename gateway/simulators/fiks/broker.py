@@ -2,7 +2,7 @@
 
 Who may log in and read is asked of the simulator over HTTP, as passwords of Fiks IO (password, space, token) outgrow and
 outlive what a user table could hold. The node has its own ports, cookie and name daemon: several run beside each other,
-and nothing stays behind.
+and nothing stays behind, not even when the process that started it is killed.
 """
 
 import os
@@ -50,6 +50,7 @@ class Broker:
         self._ports = Ports(free_port(), free_port(), free_port())
         self._node: subprocess.Popen[bytes] | None = None
         self._names: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         for name in ("home", "log"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / "rabbitmq.conf").write_text(_settings(self._ports.amqps, certificate, key, auth_url))
@@ -66,21 +67,24 @@ class Broker:
             self._names = self._spawn([self._name_daemon, "-port", str(self._ports.names), "-address", _HOST])
             self._await_listener(self._ports.names, self._names)
         self._node = self._spawn([self._program])
+        self._guard = _guard(self._node.pid, self._names.pid)
         self._await_listener(self._ports.amqps, self._node)
 
     def stop(self) -> None:
         """Stop in order, and the name daemon with it."""
+        self._end(self._guard, signal.SIGKILL)
         self._end(self._node, signal.SIGTERM)
         self._end(self._names, signal.SIGKILL)
-        self._node = self._names = None
+        self._guard = self._node = self._names = None
 
     def kill(self) -> None:
         """End the node at once, as a power cut does. ``start`` brings it back with what was on disk.
 
         A quorum queue declared less than half a second before is not: RabbitMQ 3.10 writes that table by a timer.
         """
+        self._end(self._guard, signal.SIGKILL)
         self._end(self._node, signal.SIGKILL)
-        self._node = None
+        self._guard = self._node = None
 
     def restart(self) -> None:
         """Stop in order and start again."""
@@ -134,11 +138,19 @@ class Broker:
         if process is None or process.poll() is not None:
             return
         process.send_signal(how)
+        if process.stdin is not None:
+            process.stdin.close()
         try:
             process.wait(_DOWN_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _guard(*pids: int) -> subprocess.Popen[bytes]:
+    """Ends the node when this process ends without a word: a broker that nobody owns would run for ever."""
+    script = f"read -r _; kill -9 {' '.join(str(pid) for pid in pids)}"
+    return subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603  numbers only
 
 
 def find_program(name: str) -> str:

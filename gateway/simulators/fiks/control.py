@@ -13,6 +13,7 @@ from gateway.simulators.fiks.broker import Broker
 from gateway.simulators.fiks.faults import Faults, FiksFault
 from gateway.simulators.fiks.figures import as_csv, per_office_and_day
 from gateway.simulators.fiks.front import Front
+from gateway.simulators.fiks.mail import Mail
 from gateway.simulators.fiks.offices import Offices
 from gateway.simulators.fiks.portal import Followed, Portal
 from gateway.simulators.fiks.reporter import Reporter
@@ -32,6 +33,7 @@ class Desk:
     offices: Offices
     portal: Portal
     reporter: Reporter
+    mail: Mail
     broker: Broker | None = None
 
 
@@ -81,13 +83,16 @@ class ControlApi:
         return web.json_response({"brutt": self._desk.front.cut()})
 
     async def _broker(self, request: web.Request) -> web.Response:
-        """Answers when it is done; a start takes seconds."""
+        """Answers when it is done; a start takes seconds. Messages can be sent again then."""
         broker = self._desk.broker
         if broker is None:
             message = "the broker is not ours"
             raise ConflictError(message)
+        act = request.match_info["act"]
         acts = {"kill": broker.kill, "start": broker.start, "restart": broker.restart}
-        await asyncio.to_thread(acts[request.match_info["act"]])
+        await asyncio.to_thread(acts[act])
+        if act != "kill":
+            await self._desk.mail.ready()
         return web.json_response({})
 
     async def _report(self, request: web.Request) -> web.Response:

@@ -6,7 +6,7 @@ queue undelivered comes to one queue of the platform's own, and the broker says 
 """
 
 import asyncio
-import ssl
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,20 +18,10 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
 from gateway.errors import PartnerUnavailableError
-from gateway.simulators.fiks.access import QUEUE, Access
+from gateway.simulators.fiks.access import QUEUE
+from gateway.simulators.fiks.line import Line, Take
 
 ATTEMPTS: Final = 3
-CONNECTED_S: Final = 20.0
-ANSWERED_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerAddress:
-    """Where the broker is. ``tls`` trusts its certificate."""
-
-    port: int
-    tls: ssl.SSLContext
-    host: str = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,62 +42,41 @@ class Counts:
 
 
 class Mail:
-    """The platform's own connection to the broker. ``undeliverable`` is called once for each dead letter."""
+    """What the platform does at the broker. ``undeliverable`` is called once for each dead letter."""
 
-    def __init__(
-        self, address: BrokerAddress, access: Access, undeliverable: Callable[[DeadLetter], Awaitable[None]]
-    ) -> None:
-        self._address = address
-        self._access = access
+    def __init__(self, line: Line, undeliverable: Callable[[DeadLetter], Awaitable[None]]) -> None:
+        self._line = line
         self._undeliverable = undeliverable
         self._dead = f"fiksio.dead.{uuid.uuid4()}"
         self._declared: set[str] = set()
-        self._connection: aio_pika.abc.AbstractRobustConnection | None = None
-        self._channel: aio_pika.abc.AbstractRobustChannel | None = None
         self._lock = asyncio.Lock()
 
-    async def open(self) -> None:
-        """Connect, and begin to read dead letters. Raises PartnerUnavailableError."""
-        try:
-            self._connection = await aio_pika.connect_robust(
-                host=self._address.host,
-                port=self._address.port,
-                login=self._access.operator,
-                password=self._access.operator_password,
-                ssl=True,
-                ssl_context=self._address.tls,
-                timeout=CONNECTED_S,
-                reconnect_interval=0.2,
-            )
-            self._channel = await self._connection.channel()
-            dead = await self._channel.declare_queue(self._dead, durable=True)
-            await dead.consume(self._read_dead)
-        except (OSError, aio_pika.exceptions.AMQPError) as error:
-            message = "the broker is not reached"
-            raise PartnerUnavailableError(message) from error
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Read dead letters for as long as the block lasts; all queues of this platform go with it.
+
+        Raises PartnerUnavailableError.
+        """
+        async with self._line.open():
+            async with self._line.speaking() as channel:
+                await channel.declare_queue(self._dead, durable=True)
+            await self._line.read(self._dead, self._read_dead)
+            yield
+            with contextlib.suppress(PartnerUnavailableError):
+                for name in (*(QUEUE + konto_id for konto_id in self._declared), self._dead):
+                    async with self._line.speaking() as channel:
+                        await channel.queue_delete(name)
 
     async def ready(self) -> None:
-        """Wait until the connection stands again, as after the broker was away. Raises TimeoutError."""
-        if self._connection is not None:
-            await asyncio.wait_for(self._connection.ready(), CONNECTED_S)
-
-    async def close(self) -> None:
-        """Take this platform's queues away and go."""
-        if self._connection is None:
-            return
-        if self._channel is not None and not self._connection.is_closed and self._connection.connected.is_set():
-            await self._channel.close()  # with its consumers: they would be told that their queues go
-            self._channel = await self._connection.channel()
-            for name in (*(QUEUE + konto_id for konto_id in self._declared), self._dead):
-                await self._channel.queue_delete(name)
-        await self._connection.close()
+        """Wait until the broker is there, as after it was away. Raises TimeoutError."""
+        await self._line.ready()
 
     async def declare(self, konto_id: str) -> None:
         """Make an account's queue, if that was not done. Raises PartnerUnavailableError."""
         async with self._lock:
             if konto_id in self._declared:
                 return
-            async with self._speaking() as channel:
+            async with self._line.speaking() as channel:
                 await channel.declare_queue(
                     QUEUE + konto_id,
                     durable=True,
@@ -132,38 +101,21 @@ class Mail:
             expiration=ttl,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
-        async with self._speaking() as channel:
+        async with self._line.speaking() as channel:
             await channel.default_exchange.publish(message, QUEUE + konto_id)
 
     async def counts(self, konto_id: str) -> Counts:
         """How many consumers an account has, and how many messages wait. Raises PartnerUnavailableError."""
         await self.declare(konto_id)
-        async with self._speaking() as robust:
-            channel = await robust.get_underlay_channel()  # the robust one answers from memory
-            found = await channel.queue_declare(QUEUE + konto_id, passive=True)
-        return Counts((found and found.consumer_count) or 0, (found and found.message_count) or 0)
+        async with self._line.speaking() as channel:
+            queue = await channel.declare_queue(QUEUE + konto_id, passive=True)
+        found = queue.declaration_result
+        return Counts(found.consumer_count or 0, found.message_count or 0)
 
-    async def consume(self, konto_id: str, take: Callable[[AbstractIncomingMessage], Awaitable[None]]) -> None:
-        """Read an account of the platform's own; ``take`` acks."""
+    async def consume(self, konto_id: str, take: Take) -> None:
+        """Read an account of the platform's own; ``take`` acks. Raises PartnerUnavailableError."""
         await self.declare(konto_id)
-        queue = await self._open_channel().get_queue(QUEUE + konto_id)
-        await queue.consume(take)
-
-    @asynccontextmanager
-    async def _speaking(self) -> AsyncIterator[aio_pika.abc.AbstractRobustChannel]:
-        """The channel, with every fault of the broker in our words."""
-        try:
-            async with asyncio.timeout(ANSWERED_S):
-                yield self._open_channel()
-        except (aio_pika.exceptions.AMQPError, aio_pika.exceptions.ChannelInvalidStateError, OSError) as error:
-            message = "the broker does not answer"  # nor in time: TimeoutError is an OSError
-            raise PartnerUnavailableError(message) from error
-
-    def _open_channel(self) -> aio_pika.abc.AbstractRobustChannel:
-        if self._channel is None:
-            message = "the broker is not connected"
-            raise PartnerUnavailableError(message)
-        return self._channel
+        await self._line.read(QUEUE + konto_id, take)
 
     async def _read_dead(self, message: AbstractIncomingMessage) -> None:
         deaths = message.headers.get("x-death")

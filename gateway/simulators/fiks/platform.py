@@ -20,7 +20,8 @@ from gateway.simulators.fiks.dispatch import Dispatch, Outgoing, Sent
 from gateway.simulators.fiks.dokumentlager import Dokumentlager
 from gateway.simulators.fiks.faults import Faults, FiksFault
 from gateway.simulators.fiks.front import Front
-from gateway.simulators.fiks.mail import BrokerAddress, DeadLetter, Mail
+from gateway.simulators.fiks.line import BrokerAddress, Line
+from gateway.simulators.fiks.mail import DeadLetter, Mail
 from gateway.simulators.fiks.offices import Offices
 from gateway.simulators.fiks.parcel import Keys
 from gateway.simulators.fiks.portal import Portal
@@ -71,7 +72,7 @@ class FiksPlatform:
         self.dispatch = Dispatch(self.register, self.dokumentlager, self.faults)
         self.front = Front(place.broker_port)
         address = BrokerAddress(place.broker_port, ssl.create_default_context(cafile=place.ca))
-        self.mail = Mail(address, self.access, self._undeliverable)
+        self.mail = Mail(Line(address, self.access), self._undeliverable)
         self.offices = Offices()
         portal_konto_id = place.portal_konto_id or str(uuid.uuid4())
         self.portal = Portal(portal_konto_id, place.keys, self.send, self.faults, place.folder / "portal")
@@ -130,8 +131,7 @@ class FiksPlatform:
         tls.load_cert_chain(self.place.certificate)
         async with AsyncExitStack() as running:
             await running.enter_async_context(serving(BrokerDoor(self.access).routes(), port=self.place.auth_port))
-            running.push_async_callback(self.mail.close)
-            await self.mail.open()
+            await running.enter_async_context(self.mail.open())
             running.push_async_callback(self.dispatch.close)
             await self._open_own(self.portal.konto_id, "Fiks bekymringsmelding", KS, self.place.keys)
             await self.mail.consume(self.portal.konto_id, self.portal.take)

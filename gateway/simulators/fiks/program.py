@@ -1,6 +1,7 @@
 """``budstikke simulate fiks``: the whole platform from a settings file, its broker included unless one is given."""
 
 import asyncio
+import logging
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -98,6 +99,8 @@ async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):  # the broker must not stay behind
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    for library in ("aio_pika", "aiormq"):  # a broker that is away is told in our words, call by call
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     own = resolve(folder, program.folder)
     # Messages of an earlier run: nobody knows any more whose they were.
     await asyncio.to_thread(shutil.rmtree, own / _RUN, ignore_errors=True)
@@ -118,13 +121,24 @@ async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
             await _settle(platform, program, folder)
             partner = await platform.open_account(ssb(), keys, "Statistisk sentralbyrå", SSB)
             places = _places(platform) | {"ca": str(own / "ca.pem"), "ssb": partner.konto_id}
-            desk = Desk(
-                places, platform.faults, platform.front, platform.offices, platform.portal, platform.reporter, broker
-            )
+            desk = _desk(platform, places, broker)
             async with serving(ControlApi(desk).routes(), port=program.control_port, middlewares=[refusals]) as control:
                 for name, where in (places | {"control": f"{control}/styring"}).items():
                     tell(f"{name}: {where}")
                 await stopped.wait()
+
+
+def _desk(platform: FiksPlatform, places: dict[str, str], broker: Broker | None) -> Desk:
+    return Desk(
+        places,
+        platform.faults,
+        platform.front,
+        platform.offices,
+        platform.portal,
+        platform.reporter,
+        platform.mail,
+        broker,
+    )
 
 
 def _places(platform: FiksPlatform) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """RabbitMQ under the platform: who gets in, and what becomes of a message that nobody takes (fiks.md 4)."""
 
 import asyncio
+import sys
 from datetime import timedelta
 
 import aio_pika
@@ -11,6 +12,7 @@ import pytest_asyncio
 from gateway.simulators.fiks.dispatch import Outgoing
 from gateway.simulators.issuer import IssuerFault
 from tests.broker import broker, running_fiks
+from tests.conftest import ROOT
 from tests.integration.simulators.fiks_kit import connected, consuming, post, receive, send
 
 FORBIDDEN = aiormq.exceptions.ChannelAccessRefused
@@ -208,6 +210,21 @@ def _log(folder):
     return "".join(path.read_text() for path in folder.iterdir())
 
 
+async def test_what_a_guard_watches_does_not_outlive_the_process_that_started_it():
+    script = (
+        "import subprocess, time\n"
+        "from gateway.simulators.fiks.broker import _guard\n"
+        "_guard(subprocess.Popen(['sleep', '60']).pid)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    owner = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+    assert await owner.stdout.readline() == b"ready\n"
+    owner.kill()
+    await owner.wait()
+    assert await asyncio.wait_for(owner.stdout.read(), 20) == b""  # its end: nobody holds the pipe any more
+
+
 async def test_what_was_accepted_is_there_after_the_broker_was_killed(fiks, pair):
     sender, receiver = pair
     node = broker().node
@@ -218,6 +235,6 @@ async def test_what_was_accepted_is_there_after_the_broker_was_killed(fiks, pair
     assert (await post(fiks, sender, about))[0] == 503
     await asyncio.to_thread(node.start)
     assert (await receive(fiks, receiver)).headers["melding-id"] == accepted["meldingId"]
-    async with asyncio.timeout(20):
-        again = await send(fiks, sender, receiver)
+    await fiks.platform.mail.ready()
+    again = await send(fiks, sender, receiver)
     assert (await receive(fiks, receiver)).headers["melding-id"] == again["meldingId"]
