@@ -17,6 +17,7 @@ from gateway.cli import (
     clients,
     evidence,
     keys,
+    ledger,
     messages,
     register,
     service,
@@ -30,6 +31,7 @@ check_host.register(app)
 messages.register(app)
 register.register(app)
 evidence.register(app)
+ledger.register(app)
 backup.register(app)
 adapters.register(app)
 app.add_typer(alarms.app, name="alarms")

@@ -1,7 +1,7 @@
 """log: what the evidence log shows to outsiders; verify: the small verifier, as strangers run it."""
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +9,11 @@ import typer
 
 from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Person, show, with_environment
 from gateway.crypto import notes
-from gateway.domain.deadlines import OSLO
 from gateway.errors import ConfigError
 from gateway.evidence import verify
 from gateway.evidence.formats import ProofFile, read_head
 from gateway.limits import NOTE_BYTES_MAX
-from gateway.pipeline import balance, proofs
+from gateway.pipeline import proofs
 from gateway.pipeline.environment import Environment
 from gateway.store import log
 
@@ -28,7 +27,6 @@ def register(root: typer.Typer) -> None:
     """Add the commands."""
     root.add_typer(app, name="log")
     anything = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-    root.command("daily-certificate")(daily_certificate)
     root.command("verify", context_settings=anything, add_help_option=False)(_verify)
 
 
@@ -156,38 +154,3 @@ def _write_update(text: str | None, out: Path, *, as_json: bool) -> None:
         out.write_text(text, encoding="utf-8")
     line = f"the update is in {out}" if text is not None else "nothing new to witness"
     show({"file": str(out) if text is not None else None}, as_json=as_json, line=line)
-
-
-def daily_certificate(
-    day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The Norwegian day; without it, yesterday.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the signed certificate goes.")] = None,
-    config_file: ConfigFile = DEFAULT_CONFIG,
-    as_json: AsJson = False,
-) -> None:
-    """What became of every message that arrived on a day; exit code 1 when one is not accounted for."""
-
-    async def run(env: Environment) -> tuple[str, list[balance.Line]]:
-        wanted = day.date() if day is not None else (env.clock.now().astimezone(OSLO) - timedelta(days=1)).date()
-        found = await balance.judge(env, wanted)
-        origin = await env.store.read(log.origin)
-        text = balance.certificate(origin, wanted, env.clock.now(), found)
-        return (notes.sign(text, [env.heads.signer.under(f"{origin}/daily")]) if env.heads else text), found
-
-    text, found = with_environment(config_file, run)
-    if out is not None:
-        out.write_text(text, encoding="utf-8")
-    rows = [
-        {
-            "tenant": line.tenant,
-            "road": line.road,
-            "received": line.received,
-            **line.fates,
-            "difference": line.difference,
-        }
-        for line in found
-    ]
-    show({"certificate": text, "lines": rows}, as_json=as_json, line=text.rstrip("\n"))
-    if any(line.difference for line in found):
-        raise typer.Exit(1)

@@ -43,7 +43,7 @@ def register_report(
     melding_id: Annotated[
         str | None, typer.Option("--melding-id", help="The id on Fiks IO, or ours, if the letter shows one.")
     ] = None,
-    pdf: Annotated[Path | None, typer.Option(help="The scanned letter.", exists=True, dir_okay=False)] = None,
+    pdf: Annotated[Path | None, typer.Option(help="The scanned letter.")] = None,
     force: Annotated[bool, typer.Option("--force", help="It came more than 30 days ago; needs --reason.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why it is registered so late. Kept sealed with it.")] = "",
     config_file: ConfigFile = DEFAULT_CONFIG,
@@ -88,6 +88,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    with file.open("rb") as source:
-        while chunk := source.read(limits.CHUNK_BYTES):
-            yield chunk
+    try:
+        with file.open("rb") as source:
+            while chunk := source.read(limits.CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        detail = f"--pdf: {error.strerror}"
+        raise MalformedRequestError(detail) from None

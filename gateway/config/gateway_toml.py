@@ -186,6 +186,23 @@ class Backup(Section):
     database_password: SecretReference | None = None
 
 
+class Reconcile(Section):
+    """The portal's list of a day, as an operator hands it in: its columns, by their names in its first line.
+
+    ``road``: the one that the portal delivers over. Without ``separator`` it is whichever of ; tab , stands in the first
+    line; without ``time_format`` (as strptime has it) times are ISO 8601, Norwegian ones where they say no offset.
+    """
+
+    road: str = "fiks-io"
+    separator: Literal[";", "\t", ","] | None = None
+    encoding: Literal["utf-8", "windows-1252"] = "utf-8"
+    report_id: str = "bekymringsmelding-id"
+    melding_id: str = "melding-id"
+    time: str = "tidspunkt"
+    time_format: str = ""
+    status: str = "status"
+
+
 class Settings(Section):
     """``gateway.toml``. ``mode = "production"`` only removes abilities.
 
@@ -208,6 +225,7 @@ class Settings(Section):
     pkcs11: Pkcs11 = Pkcs11()
     evidence: Evidence = Evidence()
     backup: Backup = Backup()
+    reconcile: Reconcile = Reconcile()
     maskinporten: dict[str, Maskinporten] = Field(default_factory=dict)
     operations_token: SecretReference | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)

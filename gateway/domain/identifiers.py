@@ -16,6 +16,7 @@ _KOMMUNENUMMER: Final = re.compile(r"\d{4}", re.ASCII)
 _BYDELSNUMMER: Final = re.compile(r"\d{2}", re.ASCII)
 _ORGANISATION: Final = re.compile(r"\d{9}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_SHOWN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,127}", re.ASCII)
 _IDENTITY_NUMBER: Final = re.compile(r"\d{11}", re.ASCII)
 _WEIGHTS: Final = (3, 2, 7, 6, 5, 4, 3, 2)
 _MODULUS: Final = 11
@@ -63,6 +64,11 @@ def is_user_id(text: str) -> bool:
     """Whether the journal, which is kept for ever, may hold it as a person: a bounded word or two, no identity number."""
     bounded = 0 < len(text) <= PERSON_CHARS_MAX and text == text.strip() and text.isprintable()
     return bounded and _IDENTITY_NUMBER.fullmatch(text) is None
+
+
+def is_shown_id(text: str) -> bool:
+    """Whether it can be a report's id, as a letter or a list shows it: the portal's, Fiks IO's or ours; nobody's number."""
+    return _SHOWN.fullmatch(text) is not None and _IDENTITY_NUMBER.fullmatch(text) is None
 
 
 def is_organisation_number(text: str) -> bool:

@@ -1,17 +1,14 @@
 """What is known of a concern report that came on paper, by telephone or in person: reserve mode, without any portal."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from gateway.domain.identifiers import is_user_id
+from gateway.domain.identifiers import is_shown_id, is_user_id
 
 AGE_MAX: Final = timedelta(days=30)
 """What came longer ago is registered only with a reason: a wrong year must not start clocks that are long over."""
-
-_ID: Final = re.compile(r"(?![0-9]{11}$)[A-Za-z0-9][A-Za-z0-9._:-]{7,127}")
 
 
 class Reporter(StrEnum):
@@ -68,7 +65,7 @@ class Registration:
         if now - came_at > AGE_MAX and not self.reason.strip():
             return f"it came more than {AGE_MAX.days} days ago: check the date, and give the reason if it is right"
         if any(
-            given is not None and not _ID.fullmatch(given) for given in (self.bekymringsmelding_id, self.melding_id)
+            given is not None and not is_shown_id(given) for given in (self.bekymringsmelding_id, self.melding_id)
         ):
             return "an id is 8 to 128 letters, digits and .:_-, as the letter shows it, and no identity number"
         if self.reference is not None and not self.reference.strip():

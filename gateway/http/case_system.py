@@ -24,6 +24,7 @@ from gateway.http.description import description_route
 from gateway.http.documents import serve
 from gateway.http.outgoing import OutgoingApi
 from gateway.http.problems import Problem
+from gateway.http.registrations import RegistrationApi
 from gateway.http.server import HttpRoute
 from gateway.http.webhooks import WebhookApi
 from gateway.observability import metrics
@@ -49,7 +50,7 @@ def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute
     """Every route of the case systems' listener: behind the door, within the client's places, over its tenants' rows."""
     caps = CaseSystemCaps.of(env)
     api, bells = partial(CaseSystemApi, caps=caps), partial(WebhookApi, caps=caps)
-    out = partial(OutgoingApi, caps=caps)
+    out, by_hand = partial(OutgoingApi, caps=caps), partial(RegistrationApi, caps=caps)
     admission = Admission(
         concurrent_max=limits.CASE_SYSTEM_REQUESTS_MAX, per_client_max=limits.CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX
     )
@@ -75,6 +76,7 @@ def case_system_routes(env: Environment, door: CaseSystemDoor) -> list[HttpRoute
         mounted("POST", "/messages/{id}/events", api, CaseSystemApi.event),
         mounted("POST", "/messages/{id}/withdraw", out, OutgoingApi.withdraw),
         mounted("GET", "/messages/{id}/receipts", api, CaseSystemApi.receipts),
+        mounted("POST", "/registrations", by_hand, RegistrationApi.post),
         mounted("GET", "/events", api, CaseSystemApi.events),
         mounted("GET", "/clocks", api, CaseSystemApi.clocks),
         mounted("PUT", "/webhook", bells, WebhookApi.put),

@@ -29,6 +29,15 @@ class Withdrawal(wire.Wire):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+def idempotency_key(request: web.Request) -> str:
+    """The request's key, which is needed. Raises MalformedRequestError."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    if len(keys) != 1 or _KEY.fullmatch(keys[0]) is None:
+        message = f"Send one Idempotency-Key of 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters."
+        raise MalformedRequestError(message)
+    return keys[0]
+
+
 class OutgoingApi:
     """One method per route."""
 
@@ -39,16 +48,13 @@ class OutgoingApi:
     async def submit(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
         """POST /messages: 202 with its id once it is stored. The same request again gets the same answer."""
         wire.Query(request)
-        keys = request.headers.getall("Idempotency-Key", [])
-        if len(keys) != 1 or _KEY.fullmatch(keys[0]) is None:
-            message = f"Send one Idempotency-Key of 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters."
-            raise MalformedRequestError(message)
+        key = idempotency_key(request)
         boundary = boundary_of(request.headers.get("Content-Type", ""))
         intake = self._env.settings.intake
         body = Body(request, bytes_max=intake.body_bytes_max, idle_s=intake.idle_s_max)
         body.require_fitting()
         with self._uploads.charge(client.id, body):
-            message_id = await submit(self._env, client, keys[0], MultipartReader(body, boundary).parts())
+            message_id = await submit(self._env, client, key, MultipartReader(body, boundary).parts())
         return web.Response(
             status=202,
             body=orjson.dumps({"id": message_id}),

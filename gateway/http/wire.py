@@ -6,7 +6,7 @@ Errors name the field and the rule that was broken, never what was sent.
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -42,6 +42,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TypeName = Annotated[str, Field(min_length=1, max_length=100)]
 MessageId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
+ShownId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{7,127}$")]
+
 
 class Wire(BaseModel):
     """camelCase on the wire, strict, nothing unknown."""
@@ -69,7 +71,7 @@ class StoredDocument(Wire):
 class Confirmation(Wire):
     """POST /messages/{id}/confirm."""
 
-    reference: str = Field(min_length=1, max_length=200)
+    reference: str = Field(min_length=1, max_length=limits.REFERENCE_CHARS_MAX)
     documents: list[StoredDocument] = Field(max_length=limits.ZIP_ENTRIES_MAX)
 
 
@@ -101,6 +103,21 @@ class CaseEvent(Wire):
     reference: str | None = Field(default=None, min_length=1, max_length=200)
 
 
+class Registration(Wire):
+    """POST /registrations: ``registrering``, the first part. ``reason`` where it came more than 30 days ago."""
+
+    office: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$")
+    reporter: Literal["privat", "offentlig"]
+    came_by: Literal["brev", "telefon", "personlig"]
+    registered_by: str = Field(pattern=r"^[!-~]{1,64}$")
+    came_at: Time | None = None
+    reporter_known: bool = True
+    reference: str | None = Field(default=None, min_length=1, max_length=limits.REFERENCE_CHARS_MAX)
+    bekymringsmelding_id: ShownId | None = None
+    melding_id: ShownId | None = None
+    reason: str | None = Field(default=None, min_length=1, max_length=limits.REASON_CHARS_MAX)
+
+
 ModelT = TypeVar("ModelT", bound=Wire)
 
 
@@ -109,7 +126,11 @@ async def read_json(request: web.Request, model: type[ModelT]) -> ModelT:
     if request.content_type != "application/json":
         message = "Send the body as application/json."
         raise UnsupportedMediaError(message)
-    octets = await Body(request, bytes_max=limits.REQUEST_JSON_BYTES_MAX, idle_s=_BODY_IDLE_S).read_all()
+    return parse(await Body(request, bytes_max=limits.REQUEST_JSON_BYTES_MAX, idle_s=_BODY_IDLE_S).read_all(), model)
+
+
+def parse(octets: bytes, model: type[ModelT]) -> ModelT:
+    """JSON as the model has it. Raises MalformedRequestError with the field and the rule."""
     if not has_few_values(octets):
         message = "The body has more values than any request needs."
         raise MalformedRequestError(message)

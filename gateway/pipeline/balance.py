@@ -1,6 +1,6 @@
 """Every message is accounted for, every day: received = confirmed + refused + linked duplicates + waiting.
 
-The daily certificate says so, per office and road, signed with the log's key under a name of its own.
+It is drawn up per office, road and account; ``gateway.pipeline.certificate`` makes the day's signed certificate of it.
 """
 
 from collections import Counter, defaultdict
@@ -17,17 +17,23 @@ from gateway.store import accounts, alarms
 from gateway.store.alarms import AlarmCode
 from gateway.store.messages import micros
 
-_TITLE = "budstikke/daily-certificate@v1"
 _COUNTED = (accounts.CONFIRMED, accounts.REFUSED, accounts.DUPLICATE, accounts.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One office's messages of one day on one road. ``waiting``: by state and cause."""
+    """One office's messages of one day on one account of a road. ``waiting``: by state and cause.
+
+    ``received``, ``stored``, ``offered`` and ``receipted`` say how far they came; ``fates`` what became of each, once.
+    """
 
     tenant: str
     road: str
+    account: str
     received: int
+    stored: int
+    offered: int
+    receipted: int
     fates: Counter[str]
     waiting: Counter[str] = field(default_factory=Counter)
 
@@ -36,11 +42,18 @@ class Line:
         """Messages that are not accounted for, in either direction; 0 is the promise."""
         return self.fates[accounts.UNEXPLAINED] + self.fates[accounts.UNJOURNALLED]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Every column, in the order of a message's way."""
+        way = {"received": self.received, "stored": self.stored, "offered": self.offered}
+        fates = {name: self.fates[name] for name in _COUNTED}
+        return {**way, **fates, "receipted": self.receipted, "difference": self.difference}
+
     def text(self) -> str:
         """As the certificate has it."""
-        counts = " ".join(f"{name} {self.fates[name]}" for name in _COUNTED)
+        counts = " ".join(f"{name} {count}" for name, count in self.counts.items())
         why = "".join(f"\n  waiting {reason} {count}" for reason, count in sorted(self.waiting.items()))
-        return f"{self.tenant} {self.road} received {self.received} {counts} difference {self.difference}{why}"
+        return f"{self.tenant} {self.road} {self.account} {counts}{why}"
 
 
 def span(day: date) -> tuple[int, int]:
@@ -55,22 +68,23 @@ def lines(conn: Connection, day: date) -> list[Line]:
 
 
 def _lines(fates: Iterable[accounts.Fate]) -> Iterable[Line]:
-    groups: dict[tuple[str, str], list[accounts.Fate]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[accounts.Fate]] = defaultdict(list)
     for one in fates:
-        groups[one.tenant, one.road].append(one)
-    for (tenant, road), group in sorted(groups.items()):
+        groups[one.tenant, one.road, one.account].append(one)
+    for (tenant, road, account), group in sorted(groups.items()):
         counted = Counter(one.fate for one in group)
         waits = (one for one in group if one.fate == accounts.WAITING)
-        waiting = Counter(f"{one.state} {one.cause}" if one.cause else f"{one.state}" for one in waits)
-        yield Line(tenant, road, len(group) - counted[accounts.UNJOURNALLED], counted, waiting)
-
-
-def certificate(log: str, day: date, made: datetime, found: list[Line]) -> str:
-    """The text of a day's certificate: no names, no content, only counts and codes."""
-    head = [_TITLE, log, f"day {day.isoformat()}", f"made {made.isoformat(timespec='seconds')}"]
-    total = sum(line.received for line in found)
-    difference = sum(line.difference for line in found)
-    return "\n".join([*head, *(line.text() for line in found), f"total {total} difference {difference}"]) + "\n"
+        yield Line(
+            tenant=tenant,
+            road=road,
+            account=account,
+            received=len(group) - counted[accounts.UNJOURNALLED],
+            stored=sum(one.stored for one in group),
+            offered=sum(one.offered for one in group),
+            receipted=sum(one.receipted for one in group),
+            fates=counted,
+            waiting=Counter(f"{one.state} {one.cause}" if one.cause else f"{one.state}" for one in waits),
+        )
 
 
 async def judge(env: Environment, day: date) -> list[Line]:

@@ -5,24 +5,20 @@ therefore held against all that came before, and what comes over a road against 
 dropped for it, and nothing that came over a road is held up: both carry a warning that names the other one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, literal_column, select, union
+from sqlalchemy import Connection, Row
 
 from gateway.domain.lifecycle import State
 from gateway.pipeline.environment import Environment
-from gateway.store import dedupe, journal, messages
+from gateway.store import dedupe, journal, ledger, messages
 from gateway.store.database import rows_by
 from gateway.store.dedupe import KeyKind
-from gateway.store.tables import header, message, message_state
+from gateway.store.tables import message_state
 
 RESERVE: Final = "reserve"
 """The road of what a person registered by hand."""
-REPORT_ID: Final = "bekymringsmelding-id"
-"""The header with the portal's id of a report (fiks.md 9)."""
-MAY_BE_SAME: Final = "may-be-same"
-"""The warning; its detail is our id of the other one."""
 
 
 def shown_ids(*given: str | None) -> tuple[str, ...]:
@@ -30,31 +26,10 @@ def shown_ids(*given: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.lower() for one in given if one))
 
 
-def known_by_id(conn: Connection, tenant: str, ids: Iterable[str], *, by_hand_only: bool = False) -> list[str]:
-    """Reports of the office that any of these ids names: ours, the platform's, or the portal's. The oldest first."""
-    wanted = list(ids)
-    found = conn.execute(_KNOWN, {"tenant": tenant, "ids": wanted}).all() if wanted else []
-    return [row.id for row in found if row.road == RESERVE or not by_hand_only]
-
-
-_IDS: Final[BindParameter[str]] = bindparam("ids", expanding=True)
-_KNOWN: Final = (
-    select(message.c.id, message.c.road)
-    .where(
-        message.c.tenant == bindparam("tenant"),
-        message.c.direction == "inn",
-        message.c.id.in_(
-            union(
-                select(message.c.id).where(message.c.id.in_(_IDS)),
-                select(message.c.id).where(message.c.remote_id.in_(_IDS)),
-                select(header.c.message_id).where(
-                    header.c.name == literal_column(f"'{REPORT_ID}'"), header.c.value.in_(_IDS)
-                ),
-            )
-        ),
-    )
-    .order_by(message.c.id)
-)
+def known_by_id(conn: Connection, tenant: str, ids: Sequence[str], *, by_hand_only: bool = False) -> list[str]:
+    """Reports of the office that any of these ids names, the oldest first."""
+    named = ledger.named(conn, [tenant], ids).values()
+    return sorted({one for found in named for one, road in found if road == RESERVE or not by_hand_only})
 
 
 def claim_pdf(env: Environment, conn: Connection, tenant: str, digest: bytes, message_id: str) -> str | None:
@@ -67,15 +42,15 @@ def claim_pdf(env: Environment, conn: Connection, tenant: str, digest: bytes, me
 def link(conn: Connection, tenant: str, message_id: str, others: Iterable[str], at: int, actor: str) -> None:
     """Warn on both, and tell those who have the older one already."""
     for other in others:
-        messages.add_warning(conn, tenant, message_id, MAY_BE_SAME, other)
-        messages.add_warning(conn, tenant, other, MAY_BE_SAME, message_id)
+        messages.add_warning(conn, tenant, message_id, ledger.MAY_BE_SAME, other)
+        messages.add_warning(conn, tenant, other, ledger.MAY_BE_SAME, message_id)
         refs: dict[str, str | int] = {"other": message_id}
         journal.write(conn, journal.Entry(journal.COPY_SEEN, tenant, at, actor, message_id=other, refs=refs))
 
 
 def linked(conn: Connection, message_id: str) -> list[str]:
     """The others that a message may be the same as."""
-    return [row.detail for row in messages.warnings(conn, message_id) if row.code == MAY_BE_SAME]
+    return [row.detail for row in messages.warnings(conn, message_id) if row.code == ledger.MAY_BE_SAME]
 
 
 def lives_elsewhere(conn: Connection, others: Iterable[str]) -> bool:

@@ -19,7 +19,7 @@ from gateway.pipeline import copies
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.unseal import CONTAINER_PART, REPORT_PDF, Opened, Opening
 from gateway.pipeline.vault import MessageKey, SealedRecord
-from gateway.store import dedupe, journal, messages, outbox, payloads, unit_of_work
+from gateway.store import dedupe, journal, ledger, messages, outbox, payloads, unit_of_work
 from gateway.store.database import locked_state
 from gateway.store.dedupe import KeyKind
 from gateway.store.entry_fields import document_name
@@ -162,14 +162,14 @@ def _judge_duplicate(
 
 
 def _look_for_registered(env: Environment, conn: Connection, row: Row[Any], opened: Opened, at: int) -> None:
-    report_id = messages.headers(conn, row.id).get(copies.REPORT_ID)
+    report_id = messages.headers(conn, row.id).get(ledger.REPORT_ID)
     pdf = next((record.digest for name, _, record in opened.documents if name == REPORT_PDF), None)
     copies.warn_of_registered(env, conn, row, report_id, pdf, at)
 
 
 def _id_keys(env: Environment, conn: Connection, row: Row[Any]) -> Iterator[tuple[KeyKind, str]]:
     headers = messages.headers(conn, row.id)
-    if report_id := headers.get(copies.REPORT_ID):
+    if report_id := headers.get(ledger.REPORT_ID):
         yield KeyKind.REPORT_ID, env.vault.mac(row.tenant, KeyKind.REPORT_ID, report_id.encode())
     if client_id := headers.get("klientMeldingId"):
         identity = row.sender.encode() + b"\x00" + client_id.encode()

@@ -33,7 +33,7 @@ from gateway.pipeline.people import Decision, carry_out
 from gateway.pipeline.unseal import REPORT_PDF
 from gateway.pipeline.vault import MessageKey, SealedRecord
 from gateway.spi import Stream
-from gateway.store import idempotency, journal, messages, payloads, unit_of_work
+from gateway.store import idempotency, journal, ledger, messages, payloads, unit_of_work
 from gateway.store.database import locked_state
 from gateway.store.entry_fields import document_name
 from gateway.store.payloads import WrappedKey
@@ -106,7 +106,6 @@ async def register(env: Environment, told: Registration, scan: Stream | None, or
     if done.message_id != new.message_id:
         await asyncio.to_thread(_forget, env, new)
     metrics.RECEIVED.labels(Lane.CONCERN.value, str(done.message_id != new.message_id).lower()).inc()
-    env.log.info("message.registered", message_id=done.message_id, tenant=told.tenant, road=copies.RESERVE)
     return done
 
 
@@ -237,7 +236,7 @@ def _write(env: Environment, conn: Connection, new: _New) -> None:
     tenant, told = new.told.tenant, new.told
     payloads.insert_key(conn, tenant, new.message_id, new.wrapped)
     for shown in copies.shown_ids(told.bekymringsmelding_id):
-        messages.add_headers(conn, tenant, new.message_id, {copies.REPORT_ID: shown})
+        messages.add_headers(conn, tenant, new.message_id, {ledger.REPORT_ID: shown})
     for _, _, record in new.documents:
         payloads.insert(conn, tenant, new.message_id, record.purpose, record.stored)
     messages.add_documents(conn, [_document(env, new, *one) for one in new.documents])

@@ -5,13 +5,13 @@ the two knows, or that nothing accounts for, is what a balance is made to find.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, literal_column, select
 
 from gateway.domain.lifecycle import FINAL, Event, State
 from gateway.store.journal import ARRIVED
-from gateway.store.tables import confirmation, duplicate, journal, message, message_state
+from gateway.store.tables import confirmation, duplicate, header, journal, message, message_state, receipt
 
 CONFIRMED: Final = "confirmed"
 REFUSED: Final = "refused"
@@ -23,20 +23,31 @@ UNEXPLAINED: Final = "unexplained"
 UNJOURNALLED: Final = "unjournalled"
 """The message is there, and the journal knows nothing of its arrival."""
 
+NO_ACCOUNT: Final = "-"
+"""Of a road without accounts."""
+
 _FINAL: Final = frozenset(state.value for state in FINAL)
 _DECIDED: Final = frozenset({State.CONFIRMED.value, State.REFUSED.value, State.DUPLICATE.value}) | _FINAL
-_decision: Final = journal.alias("decision")
+_entry: Final = journal.alias("entry")
+_account: Final = header.alias("account_header")
+_of_account: Final = and_(_account.c.message_id == message.c.id, _account.c.name == "account")
+arrived: Final = journal.c.event == literal_column(f"'{ARRIVED}'")
+"""As a literal, for the index over arrivals alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of one message. ``state`` and ``cause`` say why it waits."""
+    """What became of one message, and how far it came. ``state`` and ``cause`` say why it waits."""
 
     tenant: str
     road: str
+    account: str
     fate: str
     state: str | None = None
     cause: str | None = None
+    stored: bool = False
+    offered: bool = False
+    receipted: bool = False
 
 
 def fates(conn: Connection, low: int, high: int) -> list[Fate]:
@@ -44,50 +55,70 @@ def fates(conn: Connection, low: int, high: int) -> list[Fate]:
     return [*_arrived(conn, low, high), *_unjournalled(conn, low, high)]
 
 
+def _journalled(event: Event) -> ColumnElement[bool]:
+    return exists().where(_entry.c.message_id == journal.c.message_id, _entry.c.event == event.value)
+
+
 def _arrived(conn: Connection, low: int, high: int) -> list[Fate]:
-    refused = exists().where(
-        _decision.c.message_id == journal.c.message_id, _decision.c.event == Event.PERSON_REFUSED.value
-    )
+    told = exists().where(receipt.c.message_id == journal.c.message_id, receipt.c.kind == "application")
     query = (
         select(
             journal.c.tenant,
             message.c.road,
+            _account.c.value.label("account"),
             message_state.c.state,
             message_state.c.cause,
+            message.c.id.is_not(None).label("stored"),
             duplicate.c.message_id.is_not(None).label("linked"),
             confirmation.c.message_id.is_not(None).label("confirmed"),
-            refused.label("refused"),
+            _journalled(Event.PERSON_REFUSED).label("refused"),
+            _journalled(Event.CLAIMED).label("offered"),
+            told.label("receipted"),
         )
         .outerjoin(message, message.c.id == journal.c.message_id)
+        .outerjoin(_account, _of_account)
         .outerjoin(message_state, message_state.c.message_id == journal.c.message_id)
         .outerjoin(duplicate, duplicate.c.message_id == journal.c.message_id)
         .outerjoin(confirmation, confirmation.c.message_id == journal.c.message_id)
-        .where(journal.c.event == ARRIVED, journal.c.at >= low, journal.c.at < high)
+        .where(arrived, journal.c.at >= low, journal.c.at < high)
     )
-    return [
-        Fate(
-            row.tenant, row.road or "?", _fate(row.state, row.linked, row.confirmed, row.refused), row.state, row.cause
-        )
-        for row in conn.execute(query)
-    ]
+    return [_read(row) for row in conn.execute(query)]
 
 
-def _fate(state: str | None, linked: bool, confirmed: bool, refused: bool) -> str:  # noqa: FBT001  one row's facts
+def _read(row: Row[Any]) -> Fate:
+    return Fate(
+        tenant=row.tenant,
+        road=row.road or "?",
+        account=row.account or NO_ACCOUNT,
+        fate=_fate(row),
+        state=row.state,
+        cause=row.cause,
+        stored=bool(row.stored),
+        offered=bool(row.offered),
+        receipted=bool(row.receipted),
+    )
+
+
+def _fate(row: Row[Any]) -> str:
     """A state that waits counts first: what a person refused and released again waits."""
-    if state is None:
+    if row.state is None:
         return UNEXPLAINED
-    if state not in _DECIDED:
+    if row.state not in _DECIDED:
         return WAITING
-    if linked:
+    if row.linked:
         return DUPLICATE
-    if confirmed:
+    if row.confirmed:
         return CONFIRMED
-    return REFUSED if refused else UNEXPLAINED
+    return REFUSED if row.refused else UNEXPLAINED
 
 
 def _unjournalled(conn: Connection, low: int, high: int) -> list[Fate]:
-    arrived = exists().where(journal.c.message_id == message.c.id, journal.c.event == ARRIVED)
-    query = select(message.c.tenant, message.c.road).where(
-        message.c.arrived_at >= low, message.c.arrived_at < high, message.c.direction == "inn", ~arrived
+    known = exists().where(journal.c.message_id == message.c.id, journal.c.event == ARRIVED)
+    query = (
+        select(message.c.tenant, message.c.road, _account.c.value.label("account"))
+        .outerjoin(_account, _of_account)
+        .where(message.c.arrived_at >= low, message.c.arrived_at < high, message.c.direction == "inn", ~known)
     )
-    return [Fate(row.tenant, row.road, UNJOURNALLED) for row in conn.execute(query)]
+    return [
+        Fate(row.tenant, row.road, row.account or NO_ACCOUNT, UNJOURNALLED, stored=True) for row in conn.execute(query)
+    ]

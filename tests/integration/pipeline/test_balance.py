@@ -8,6 +8,7 @@ from sqlalchemy import select
 from gateway.crypto import notes
 from gateway.domain.deadlines import OSLO
 from gateway.pipeline import balance
+from gateway.pipeline.certificate import certify
 from gateway.pipeline.people import Decision, decide
 from gateway.store import alarms
 from gateway.store.tables import message
@@ -87,11 +88,11 @@ async def test_a_day_holds_what_arrived_on_it_in_norway(env, reports, today):
 
 
 async def test_the_certificate_is_signed_under_a_name_that_signs_no_head(env, reports, today):
-    found = await balance.judge(env, today)
-    text = balance.certificate("test", today, env.clock.now(), found)
+    signed = await certify(env, today)
     signer = env.heads.signer.under("test/daily")
-    assert notes.verified(notes.sign(text, [signer]), [signer.public])[0] == text
+    text = notes.verified(signed.text, [signer.public])[0]
     assert signer.public.id != env.heads.signer.public.id
     assert f"day {today.isoformat()}\n" in text
     assert text.endswith("total 4 difference 0\n")
-    assert "4601-02 fiks-produsent received 4 confirmed 1 refused 1 duplicate 0 waiting 2 difference 0\n" in text
+    counts = "received 4 stored 4 offered 0 confirmed 1 refused 1 duplicate 0 waiting 2 receipted 2 difference 0"
+    assert f"4601-02 fiks-produsent - {counts}\n" in text
