@@ -25,7 +25,7 @@ from gateway.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Person, load
 from gateway.config import Configuration
 from gateway.crypto.keys import KeyFile, read_key, read_private
 from gateway.crypto.notes import NoteKey
-from gateway.errors import GatewayError, MalformedRequestError
+from gateway.errors import ConfigError, GatewayError, MalformedRequestError
 from gateway.pipeline.environment import Environment
 from gateway.store import journal, log
 from gateway.store.opening import embedded, engine_lock
@@ -50,8 +50,6 @@ ShredListFile = Annotated[
     Path | None,
     typer.Option(
         "--shredded",
-        exists=True,
-        dir_okay=False,
         help="The newest list of shredded messages, as published_dir had it: shredded again at once.",
     ),
 ]
@@ -112,7 +110,7 @@ def _made_line(made: Made, out: Path) -> str:
 
 
 def restore_command(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The backup.")],
+    file: Annotated[Path, typer.Argument(help="The backup.")],
     person: Person,
     reason: Word,
     open_with: Annotated[
@@ -122,7 +120,7 @@ def restore_command(
     passphrase: Passphrase = None,
     witness: Annotated[
         Path | None,
-        typer.Option("--witness", exists=True, dir_okay=False, help="A witness's file with the last head it saw."),
+        typer.Option("--witness", help="A witness's file with the last head it saw."),
     ] = None,
     signed_by: Annotated[
         str | None,
@@ -141,6 +139,7 @@ def restore_command(
 ) -> None:
     """Restore into an empty data_dir and database, begin a new log, stop what leaves the house; exit code 1 on any doubt."""
     configuration = load(config_file)
+    _require_files(file, witness, shredded)
     origin = log.new_origin(configuration.settings.evidence.origin)
     phrase = _read_passphrase(passphrase)
     opener = Opener([read_key(KeyFile(open_with, phrase))]) if open_with else Opener(passphrase=phrase)
@@ -160,6 +159,13 @@ def restore_command(
     show(_told_restored(restored, origin, asked), as_json=as_json, line=_restored_line(restored, origin, asked))
     if restored.faults:
         raise typer.Exit(1)
+
+
+def _require_files(*given: Path | None) -> None:
+    """Raises ConfigError."""
+    faults = [f"{file}: there is no such file" for file in given if file is not None and not file.is_file()]
+    if faults:
+        raise ConfigError(*faults)
 
 
 def _asked(configuration: Configuration) -> list[Answers] | str:
@@ -272,6 +278,7 @@ def accept_older_command(
 ) -> None:
     """Go on with a database older than the last head signed here: a new log begins, what leaves the house stands still."""
     configuration = load(config_file)
+    _require_files(shredded)
     origin = log.new_origin(configuration.settings.evidence.origin)
 
     async def run(env: Environment) -> AcceptedOlder:

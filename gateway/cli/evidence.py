@@ -131,7 +131,7 @@ def succession(
 
 @app.command("cosign")
 def cosign(
-    head_file: Annotated[Path, typer.Argument(help="The witness's file, as `verify witness` left it.", exists=True)],
+    head_file: Annotated[Path, typer.Argument(help="The witness's file, as `verify witness` left it.")],
     name: Annotated[str, typer.Option("--name", help="The witness's name for ever, as other.kommune.no/witness.")],
     key_file: Annotated[Path, typer.Option("--with", help="The witness's Ed25519 key, PEM, readable by you alone.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the head with the witness's line goes.")],
@@ -139,6 +139,9 @@ def cosign(
 ) -> None:
     """As a witness of another's log: sign the head that you follow. Needs no gateway of your own."""
     signer = notes.NoteSigner.from_file(name, key_file)
+    if not head_file.is_file():
+        message = f"{head_file}: there is no such file"
+        raise ConfigError(message)
     note = head_file.read_bytes()[: NOTE_BYTES_MAX + 1].decode("utf-8", errors="replace")
     signed = signer.cosign(note, int(datetime.now(UTC).timestamp()))
     read_head(signed)

@@ -16,14 +16,16 @@ from gateway.crypto.notes import NoteSigner, sign
 from gateway.evidence import formats
 from gateway.pipeline.accept import Intake
 from gateway.store import journal, migrate
+from gateway.testing.pki import certificate_pem, receive_key
 from gateway.testing.site import make_site
 from tests.conftest import ROOT
-from tests.production_kit import copied, private
+from tests.production_kit import change, copied, private
 from tests.reports import Sender
 from tests.work import work_off
 
 KARI = ("--person", "kari")
 WHO = (*KARI, "--reason", "disk-lost", "--no-ask")
+SEALED_FOR = '[backup]\ncertificate = "backup-certificate.pem"\n'
 LARGE = 400_000  # more than stands in a row: a file of its own
 
 
@@ -58,6 +60,10 @@ def template(tmp_path_factory):
     site = make_site(
         folder / "site", defaults=ROOT / "config", issuer="https://issuer.test/", jwks_uri="http://127.0.0.1:9/jwks"
     )
+    backup = receive_key("Sikkerhetskopi")
+    backup.write_pem(folder / "backup.pem")
+    (site.folder / "backup-certificate.pem").write_bytes(certificate_pem(backup.certificate))
+    change(site.configuration, "[evidence]", f"{SEALED_FOR}[evidence]")
     migrate.create_sqlite(site.folder / "var", origin="test")
     (report,) = asyncio.run(reported(site, 1, size=LARGE))
     assert run("log", "proof", report, *KARI, "--out", folder / "proof.json", "-c", site.configuration)[0] == 0
@@ -106,12 +112,11 @@ def test_a_checkpoint_with_a_foreign_key_is_refused(template, signer, tmp_path):
         assert run("verify", *command, "--key", signer.public) == (1, "failed: test has not signed this head\n")
         assert run("verify", *command, "--key", stranger.public)[0] == 0, "the control: it is whole but for the key"
     witness.write_text(forged, encoding="utf-8")
-    out, phrase = tmp_path / "backup", tmp_path / "phrase"
-    private(phrase, "twenty octets at the least\n")
-    assert run("backup", "--out", out, "--passphrase", phrase, "-c", site.configuration)[0] == 0
+    out, key = tmp_path / "backup", folder / "backup.pem"
+    assert run("backup", "--out", out, "-c", site.configuration)[0] == 0
     fresh = copied(site, tmp_path / "fresh")
     (fresh.folder / "var").rename(tmp_path / "lost")
-    code, said = run("restore", out, "--passphrase", phrase, "--witness", witness, *WHO, "-c", fresh.configuration)
+    code, said = run("restore", out, "--open-with", key, "--witness", witness, *WHO, "-c", fresh.configuration)
     assert (code, said) == (1, "signature: no known key has signed this note\n")
     assert not list((fresh.folder / "var").iterdir()), "and nothing was restored"
 
@@ -175,16 +180,15 @@ def path_length(old, new):
     return len(merkle.consistency(old, new, lambda low, high: bytes(32)))
 
 
-def test_a_backup_with_a_missing_file_says_which_when_it_is_made_and_when_it_is_restored(site, tmp_path):
-    out, phrase = tmp_path / "backup", tmp_path / "phrase"
-    private(phrase, "twenty octets at the least\n")
+def test_a_backup_with_a_missing_file_says_which_when_it_is_made_and_when_it_is_restored(site, template, tmp_path):
+    out, key = tmp_path / "backup", template[2] / "backup.pem"
     gone = min(path for path in (site.folder / "var" / "payloads").glob("*/*/*") if path.is_file())
     name = gone.relative_to(site.folder / "var" / "payloads")
     gone.unlink()
-    code, said = run("backup", "--out", out, "--passphrase", phrase, "-c", site.configuration)
+    code, said = run("backup", "--out", out, "-c", site.configuration)
     assert (code, f"missing: {name}\n" in said) == (1, True), said
     (site.folder / "var").rename(tmp_path / "lost")
-    code, said = run("restore", out, "--passphrase", phrase, *WHO, "-c", site.configuration)
+    code, said = run("restore", out, "--open-with", key, *WHO, "-c", site.configuration)
     assert (code, f"doubt: no file: {name}\nverdict: doubt\n" in said) == (1, True), said
 
 
@@ -194,6 +198,7 @@ def test_a_wrong_passphrase_opens_nothing_and_leaves_the_place_empty(template, t
     private(phrase, "twenty octets at the least\n")
     private(other, "twenty octets, but others\n")
     site = copied(template[0], tmp_path / "site")
+    change(site.configuration, SEALED_FOR, "")
     assert run("backup", "--out", out, "--passphrase", phrase, "-c", site.configuration)[0] == 0
     (site.folder / "var").rename(tmp_path / "lost")
     restore = ("restore", out, *WHO, "-c", site.configuration)

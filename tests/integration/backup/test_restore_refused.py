@@ -226,7 +226,7 @@ async def test_a_restore_that_was_killed_is_seen_by_every_start(sqlite_house, ba
 
 
 async def test_an_older_schema_is_brought_to_this_program_s(sqlite_house, backup):
-    """The only older one there is: without the tree, which the second step makes from the leaves."""
+    """The first there was, with what it had room for of these rows."""
     import sqlite3
     from contextlib import closing
 
@@ -234,14 +234,19 @@ async def test_an_older_schema_is_brought_to_this_program_s(sqlite_house, backup
     file, _ = await sqlite_house.backup("second")
 
     def older(members):
-        path = sqlite_house.folder / "older"
-        path.write_bytes(members[0][1])
+        new, path = sqlite_house.folder / "newer", sqlite_house.folder / "older"
+        new.write_bytes(members[0][1])
+        path.touch()
+        migrate._on_sqlite(path, lambda conn: migrate.step_to(conn, "0001"))
         with closing(sqlite3.connect(path)) as conn:
-            for table in ("tree_node", "head", "time_stamp"):
-                conn.execute(f"DROP TABLE {table}")
-            conn.execute("ALTER TABLE log_state DROP COLUMN payload_mark")
-            conn.execute("UPDATE alembic_version SET version_num = '0001'")
+            conn.execute("ATTACH ? AS new", (str(new),))
+            tables = conn.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                if table != "alembic_version":
+                    columns = ", ".join(f'"{row[1]}"' for row in conn.execute(f'PRAGMA main.table_info("{table}")'))
+                    conn.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM new."{table}"')  # noqa: S608  our own tables
             conn.commit()
+            conn.execute("DETACH new")
             conn.execute("PRAGMA journal_mode = DELETE")
         import hashlib
 

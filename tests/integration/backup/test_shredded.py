@@ -82,7 +82,7 @@ async def test_back_up_shred_restore_and_the_message_is_gone_again_and_its_proof
     assert (restored.still.shredded, restored.still.unfinished) == (1, 0)
     async with house.opened(place) as env:
         assert await left(env, gone) == [0, 0, 0]
-        assert all(await left(env, kept)), "the control"
+        assert all(await left(env, kept))  # the control
         files = {str(path.relative_to(place.payloads)) for path in place.payloads.glob("*/*/*") if path.is_file()}
         rows = await env.store.read(lambda conn: conn.execute(select(payloads.payload.c.file)).scalars().all())
         assert files == set(filter(None, rows))
@@ -97,7 +97,10 @@ async def test_back_up_shred_restore_and_the_message_is_gone_again_and_its_proof
 
 
 @pytest.mark.proves("S90")
-async def test_the_list_names_what_a_policy_shredded_at_once_and_holds_nothing_but_id_and_time(house, publishing):
+async def test_the_list_names_what_a_policy_shredded_at_once_and_holds_nothing_but_id_and_time(
+    sqlite_house, publishing
+):
+    house = sqlite_house
     listed = publishing(house)
     first, second = await confirmed(house, 1, 2)
     later = after(house.env, 41, POLICY)

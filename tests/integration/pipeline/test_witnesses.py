@@ -18,6 +18,10 @@ from gateway.testing.pki import write_evidence_key
 from tests.integration.pipeline.test_evidence import number
 from tests.production_kit import change, copied
 
+ON_SQLITE = pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+SILENT = ("witness-silent", "other.test/witness")
+CONTRADICTS = ("log-contradicts", "witness")
+
 
 class Hours:
     """The gateway's own clock, some hours on."""
@@ -56,10 +60,6 @@ async def rung(env, witnesses, hours=0):
     return {(row.code, row.subject) for row in await env.store.read(alarms.open_alarms) if row.level}
 
 
-SILENT = ("witness-silent", "other.test/witness")
-CONTRADICTS = ("log-contradicts", "witness")
-
-
 @pytest.mark.proves("S97")
 async def test_a_witness_silent_for_a_day_rings_and_its_line_closes_the_alarm(env, note, witness, waited):
     assert await rung(env, waited, 23) == set()
@@ -74,6 +74,7 @@ async def test_a_witness_silent_for_a_day_rings_and_its_line_closes_the_alarm(en
 
 
 @pytest.mark.proves("S97")
+@ON_SQLITE
 async def test_only_a_head_that_both_signed_counts(env, note, witness, waited):
     stranger = NoteSigner("other.test/witness", Ed25519PrivateKey.generate())
     text = note.partition("\n\n")[0] + "\n"
@@ -106,11 +107,13 @@ async def test_two_heads_that_we_signed_and_that_differ_ring_when_a_witness_has_
     assert await rung(env, waited, 25) == {CONTRADICTS, SILENT}, "what the log does not hold is no line"
 
 
+@ON_SQLITE
 async def test_a_witness_that_is_configured_no_more_rings_no_more(env, note, waited):
     assert await rung(env, waited, 25) == {SILENT}
     assert await rung(env, Witnesses([], waited.folder, 24), 25) == set()
 
 
+@ON_SQLITE
 async def test_while_the_gateway_runs_it_looks_by_itself(env, note, waited):
     async with watching_witnesses(hours_on(env, 25), waited):
         async with asyncio.timeout(20):
@@ -118,7 +121,7 @@ async def test_while_the_gateway_runs_it_looks_by_itself(env, note, waited):
                 await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+@ON_SQLITE
 async def test_another_municipality_witnesses_by_command_and_the_small_verifier_reads_its_line(
     env, note, waited, tmp_path, capsys
 ):
