@@ -15,7 +15,8 @@ from gateway.errors import ConfigError, UnknownMessageTypeError
 from tests.conftest import ROOT
 
 CATALOGUE = Catalogue.load()
-REPORTS = [kind for kind in CATALOGUE.types() if kind.name.startswith("bekymringsmelding.")]
+FORWARDED = [kind for kind in CATALOGUE.types() if kind.name.startswith("bekymringsmelding.videresendt.")]
+REPORTS = [kind for kind in CATALOGUE.types() if kind.name.startswith("bekymringsmelding.") and kind not in FORWARDED]
 OFFENTLIG = "bekymringsmelding.offentlig.v2"
 DECLARED = (ROOT / "schemas/bekymringsmelding.privat/v2/meldingstype.toml").read_text("utf-8")
 SAMPLE = json.loads((ROOT / "schemas/bekymringsmelding.offentlig/v2/samples/valid-fullstendig.json").read_bytes())
@@ -40,6 +41,11 @@ def test_the_four_concern_reports_travel_in_the_reserved_lane() -> None:
     assert len(REPORTS) == 4
     assert {kind.lane for kind in REPORTS} == {Lane.CONCERN}
     assert {kind.direction for kind in REPORTS} == {Direction.IN}
+
+
+def test_reports_that_go_on_to_another_service_go_out_in_both_forms() -> None:
+    assert {kind.direction for kind in FORWARDED} == {Direction.OUT}
+    assert {kind.channels["ks-produsent"] for kind in FORWARDED} == {"offentlig", "privat"}
 
 
 @pytest.mark.parametrize("kind", REPORTS, ids=lambda kind: kind.key)
