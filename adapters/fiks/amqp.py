@@ -109,11 +109,8 @@ class Letter:
         self._told = True
         try:
             await say()
-        except (
-            asyncio.CancelledError,
-            *CONNECTION_EXCEPTIONS,
-        ):  # both are how the library says that the channel closed
-            stop_if_cancelled()
+        except (asyncio.CancelledError, *CONNECTION_EXCEPTIONS):
+            stop_if_cancelled()  # otherwise either is how the library says that the channel was closed meanwhile
 
 
 class Subscription:

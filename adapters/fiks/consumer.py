@@ -101,13 +101,14 @@ class FiksInbound:
         """Be subscribed until it ends, one way or the other."""
         self._log.info("amqp.subscribed", subject=account.id)
         self._health.tell(Trouble.REFUSED, account.id, well=True)
-        self._health.subscribed_at[account.id] = self._clock.monotonic()
+        since = self._health.subscribed_at[account.id] = self._clock.monotonic()
         try:
             ending = await subscription.ended()
             self._endings[ending] += 1
             self._log.warning("amqp.ended", subject=account.id, code=ending.value, count=self._endings[ending])
         finally:
-            self._health.subscribed_at.pop(account.id, None)
+            if self._health.subscribed_at.get(account.id) == since:  # else a newer connection has taken over
+                del self._health.subscribed_at[account.id]
             await subscription.leave()
 
     async def _pause(self, line: Line, seconds: float) -> None:

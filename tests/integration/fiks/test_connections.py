@@ -2,10 +2,13 @@
 
 import asyncio
 import struct
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import aio_pika
 import aiormq.channel
+import pytest
 from aiormq.abc import ChannelFrame
 from pamqp import body, commands, frame, header
 
@@ -80,17 +83,17 @@ async def test_a_new_password_is_taken_on_a_new_connection_before_the_old_one_go
         assert again.remote_id == first.remote_id
         await again.acknowledge()
         await counted(office, consumers=1, waiting=0)
+        assert list(office.health.subscribed_at) == [office.account]
+    assert office.health.subscribed_at == {}
 
 
 async def test_a_consumer_that_the_broker_cancels_subscribes_again(office):
-    mail = office.fiks.platform.mail
-    async with office.open() as coming:
+    async with office.open() as coming, operator(office) as channel:
         waiting = asyncio.ensure_future(anext(coming))
         await until(lambda: office.lines("amqp.subscribed"))
-        channel = await mail._connection.channel()
         await channel.queue_delete(f"fiksio.konto.{office.account}")
-        mail._declared.discard(office.account)
         await until(lambda: office.lines("consumer-cancelled"))
+        await declare(channel, office)
         await office.send()
         async with asyncio.timeout(10):
             await waiting
@@ -107,11 +110,10 @@ async def test_a_message_whose_wait_runs_out_before_it_is_read_never_comes(offic
 
 async def test_what_the_library_cannot_read_costs_the_others_on_the_queue_one_attempt(office):
     """A property that is no UTF-8 ends the connection; from then on one message at a time is asked for."""
-    channel = await office.fiks.platform.mail._connection.channel()
-    queue = f"fiksio.konto.{office.account}"
-    await channel.queue_delete(queue)  # the platform's reader of dead letters would fall over it too: here it ends
-    await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 2})
-    await publish_unreadable(await channel.get_underlay_channel(), queue)
+    async with operator(office) as channel:
+        await channel.queue_delete(f"fiksio.konto.{office.account}")
+        await declare(channel, office)  # the platform's reader of dead letters would fall over it: here it ends
+        await publish_unreadable(await channel.get_underlay_channel(), f"fiksio.konto.{office.account}")
     sent = await office.send(3)
     async with office.open() as coming:
         brought = []
@@ -123,6 +125,28 @@ async def test_what_the_library_cannot_read_costs_the_others_on_the_queue_one_at
     assert max(brought.count(one) for one in sent) <= 2  # an acknowledgement may be lost with its connection
     assert len(office.lines("amqp.connected")) <= 4  # the first, and one after each of the three attempts
     assert office.lines("connection-closed") != []
+
+
+@asynccontextmanager
+async def operator(office):
+    """A channel that may do everything."""
+    platform = office.fiks.platform
+    connection = await aio_pika.connect(
+        host="localhost",
+        port=platform.amqp_port,
+        login=platform.access.operator,
+        password=platform.access.operator_password,
+        ssl=True,
+        ssl_context=office.fiks.trust,
+    )
+    async with connection, connection.channel(publisher_confirms=False) as channel:
+        yield channel
+
+
+async def declare(channel, office):
+    """The account's queue: three attempts, and nobody hears of what is dropped then."""
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 2}
+    await channel.declare_queue(f"fiksio.konto.{office.account}", durable=True, arguments=arguments)
 
 
 async def publish_unreadable(channel, queue):
@@ -137,12 +161,14 @@ async def publish_unreadable(channel, queue):
     await channel.write_queue.put(ChannelFrame(payload=b"".join(frames), should_close=False))
 
 
+@pytest.mark.timeout(120)
 async def test_a_broker_that_is_stopped_and_started_again_gives_what_was_not_acknowledged(office):
     sent = await office.send(2)
     async with office.open() as coming:
         first, _ = await take(coming, 2)
         await first.acknowledge()
         await asyncio.to_thread(broker().node.restart)
+        await office.fiks.platform.mail.ready()
         [again] = await take(coming)
         assert again.remote_id == sent[1]
         await again.acknowledge()
