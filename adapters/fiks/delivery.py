@@ -4,11 +4,12 @@ A receipt is never answered: what the platform and peers say of our own messages
 says of no message of ours is kept for a person without anybody to answer to.
 """
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapters.fiks.headers import AVSENDER_ID, DOKUMENTLAGER_ID, MELDING_ID, SVAR_TIL, TYPE, Headers
+from adapters.fiks.headers import AVSENDER_ID, DOKUMENTLAGER_ID, KORRELASJON, MELDING_ID, SVAR_TIL, TYPE, Headers
 from adapters.fiks.protocols import PLATFORM_RECEIPTS, Payload, Protocol, ProtocolType, Way
 from adapters.fiks.settings import FiksAccount
 from gateway.errors import GatewayError
@@ -36,6 +37,7 @@ ACCOUNT: Final = "account"
 BLOB_TRIES: Final = 3
 BLOB_PAUSE_S: Final = 1.0
 
+_KEY: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OF_THE_PLATFORM: Final = frozenset({"no.ks.fiks.kvittering.tidsavbrudd", "no.ks.fiks.kvittering.serverfeil.v1"})
 
 
@@ -89,6 +91,7 @@ def _receipt(arrived: Arrived) -> Receipt | None:
         road=ADAPTER,
         recipient=None if platform else values[AVSENDER_ID],
         partner_reference=values[SVAR_TIL],
+        key=_key(values),
         refused=Refused(code),
         acknowledge=arrived.acknowledge,
     )
@@ -105,7 +108,16 @@ def _answer(arrived: Arrived) -> Receipt | None:
     values = arrived.headers.values
     if SVAR_TIL not in values or not any(protocol.answers(arrived.type) for protocol in arrived.account.spoken()):
         return None
-    return Receipt(road=ADAPTER, recipient=values[AVSENDER_ID], partner_reference=values[SVAR_TIL])
+    return Receipt(ADAPTER, values[AVSENDER_ID], values[SVAR_TIL], key=_key(values))
+
+
+def _key(values: Mapping[str, str]) -> str | None:
+    """Our own id of what is answered: it was sent as the dialogue's id, which everybody copies into an answer.
+
+    An answer can be faster than our own commit of what the platform calls the message, and that commit can be lost.
+    """
+    told = values.get(KORRELASJON, "")
+    return told if _KEY.fullmatch(told) else None
 
 
 class FiksDelivery:

@@ -94,9 +94,11 @@ class FiksSender:
                     yield Letter(account, protocol, kind)
 
     def _metadata(self, parcel: Parcel, letter: Letter) -> dict[str, Any]:
-        headers, answers = {MELDING_ID: parcel.key}, parcel.answers
-        if answers is not None and KORRELASJON in answers.headers:
-            headers |= dict.fromkeys((KORRELASJON, KORRELASJON_MISSPELT), answers.headers[KORRELASJON])
+        answers = parcel.answers
+        # A dialogue of ours goes by the parcel's own key, so that whatever answers it says which one is meant.
+        dialogue = parcel.key if answers is None else answers.headers.get(KORRELASJON)
+        spellings = (KORRELASJON, KORRELASJON_MISSPELT) if dialogue is not None else ()
+        headers = {MELDING_ID: parcel.key, **dict.fromkeys(spellings, dialogue)}
         ttl_s = self._io.receipt_ttl_s if letter.kind.receipt is not None else letter.protocol.ttl_s
         return {
             "avsenderKontoId": letter.account.id,

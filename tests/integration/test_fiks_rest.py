@@ -148,7 +148,8 @@ async def test_a_message_is_two_parts_in_the_order_that_the_platform_wants(fiks)
         "meldingType": "no.ssb.barnevern.fagsystem.v1.innrapportering",
         "svarPaMelding": None,
         "ttl": 604_800_000,
-        "headere": {"klientMeldingId": sent.key},
+        # Whatever answers it copies the dialogue's id, and so says which message of ours it answers.
+        "headere": {"klientMeldingId": sent.key, "klientKorrelasjonsId": sent.key, "klientKorrelasjonId": sent.key},
     }
 
 

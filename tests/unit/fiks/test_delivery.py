@@ -168,3 +168,14 @@ def test_any_header_table_is_a_delivery_or_a_receipt(table, body, redelivered, k
             assert brought.fault is None or brought.fault.isascii()
             assert brought.message_type in {*KNOWN.values(), UNKNOWN_TYPE}
             assert brought.answer_to in {None, brought.sender}
+
+
+@pytest.mark.parametrize("kind", [*PLATFORM_RECEIPTS, f"{SSB}.valideringsrapport"])
+@pytest.mark.parametrize("spelling", ["klientKorrelasjonsId", "klientKorrelasjonId"])
+def test_what_answers_a_dialogue_of_ours_names_our_parcel_even_before_we_know_its_id_at_the_platform(kind, spelling):
+    key = str(uuid.uuid4())
+    custom = {f"egendefinert-header.{spelling}": key}
+    first = read(arrived(kind, **{"svar-til": REFERENCE}, **custom))[0]
+    assert (type(first), first.key) == (Receipt, key)
+    foreign = read(arrived(kind, **{"svar-til": REFERENCE, f"egendefinert-header.{spelling}": "dialog-1"}))[0]
+    assert foreign.key is None  # a dialogue of others has an id of theirs
