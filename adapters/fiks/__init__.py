@@ -34,6 +34,7 @@ async def _open(settings: FiksSettings, context: Context) -> AsyncIterator[Adapt
         seal=Seal.FIKS,
         blobs=blobs,
         watch=FiksWatch(io, context, health, catalogue),
+        receives_for=[account.address for account in io.accounts],
     )
 
 

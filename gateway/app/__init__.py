@@ -32,6 +32,7 @@ from gateway.config import Configuration
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
 from gateway.egress import egress_session, plain_socket, public_socket
+from gateway.errors import ConfigError
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.fetch import run_inbound
@@ -172,6 +173,15 @@ async def engine(
             stop.set()
 
 
+def _require_offices(env: Environment, name: str, adapter: Adapter) -> None:
+    """Raises ConfigError when messages would come for an office that is not here."""
+    unknown = [address for address in adapter.receives_for if env.offices.at(address) is None]
+    if unknown:
+        raise ConfigError(
+            *(f"partners/{name}.toml: no office {one.kommunenummer}-{one.bydelsnummer} in tenants/" for one in unknown)
+        )
+
+
 async def open_adapters(
     stack: AsyncExitStack, configuration: Configuration, env: Environment, lender: Lender
 ) -> dict[str, Adapter]:
@@ -180,6 +190,7 @@ async def open_adapters(
     for name in configuration.settings.adapters:
         spec, settings = adapter_settings(configuration, name)
         opened[name] = await stack.enter_async_context(spec.open(settings, lender.context(name)))
+        _require_offices(env, name, opened[name])
         if opened[name].outbound is not None or opened[name].inbound is not None:
             await prepare(env, name)
         env.roads.open(name, opened[name])

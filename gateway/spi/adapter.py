@@ -97,7 +97,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A road that is open. Leave out what the partner lacks. Who sends needs a directory of keys to seal to."""
+    """A road that is open. Leave out what the partner lacks. Who sends needs a directory of keys to seal to.
+
+    ``receives_for``: the offices whose messages come over it; a start is refused where one is not configured, because
+    what comes for it could not be stored.
+    """
 
     inbound: Inbound | None = None
     outbound: Outbound | None = None
@@ -106,6 +110,7 @@ class Adapter:
     seal: Seal = Seal.GATEWAY
     blobs: Blobs | None = None
     watch: Watch | None = None
+    receives_for: Sequence[Address] = ()
 
 
 SettingsT = TypeVar("SettingsT")

@@ -15,6 +15,7 @@ from gateway.app.parts import data_dir
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.keys import KeyFile, read_key
 from gateway.domain.lifecycle import State
+from gateway.errors import ConfigError
 from gateway.pipeline import hand_over
 from gateway.pipeline.hand_over import CaseSystemClient
 from gateway.simulators.fiks.platform import ISSUER
@@ -37,7 +38,7 @@ SSB_ORGANISATION = "971526920"
 
 
 @asynccontextmanager
-async def reporting_office(folder, fiks):
+async def reporting_office(folder, fiks, kommunenummer="4601"):
     """A gateway whose office may report, and the register's account."""
     pki = broker().pki
     async with serving([web.get("/crl", revoked), web.get("/root-crl", revoked_by_the_root)]) as publisher:
@@ -52,7 +53,7 @@ async def reporting_office(folder, fiks):
         (folder / "ca.pem").write_bytes(certificate_pem(pki.root.certificate))
         (folder / "issuer.pem").write_bytes(certificate_pem(pki.intermediate.certificate))
         register = await fiks.platform.open_account(ssb(), _portal_keys(), "Statistisk sentralbyrå", SSB_ORGANISATION)
-        await known_at_the_platform(site, fiks)
+        await known_at_the_platform(site, fiks, kommunenummer)
         (folder / "routes.toml").write_text(f'"{CASE}" = ["fiks:kontoId"]\n')
         laws = (folder / "hjemler.toml").read_text()
         wanted = 'kode = "BVL2021"\nparagraf = "§ 99-9"'  # what a lawyer would have filled in
@@ -67,7 +68,7 @@ async def revoked(_):
     return web.Response(body=broker().pki.intermediate.crl())
 
 
-async def known_at_the_platform(site, fiks):
+async def known_at_the_platform(site, fiks, kommunenummer):
     keys = site.folder / "keys"
     receive, signing = (facts_of(read_key(KeyFile(keys / name)).certificate) for name in ("receive.pem", "signing.pem"))
     account, integration = str(uuid.uuid4()), str(uuid.uuid4())
@@ -87,6 +88,7 @@ async def known_at_the_platform(site, fiks):
             ca=fiks.ca,
             integration=integration,
             account=account,
+            kommunenummer=kommunenummer,
         )
     )
 
@@ -173,7 +175,16 @@ integration_id = "{integration}"
 integration_password = "file:keys/passord"
 [[io.accounts]]
 id = "{account}"
-kommunenummer = "4601"
+kommunenummer = "{kommunenummer}"
 bydelsnummer = "02"
 protocols = ["no.ssb.barnevern.fagsystem.v1"]
 """
+
+
+async def test_a_start_is_refused_while_an_account_brings_messages_for_an_office_that_is_not_here(fiks, tmp_path):
+    async def start():
+        async with reporting_office(tmp_path / "site", fiks, kommunenummer="9999"):
+            raise AssertionError("it started")
+
+    with pytest.raises(ConfigError, match="no office 9999-02"):
+        await start()
