@@ -121,6 +121,7 @@ IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
 BURST_UNITS_MAX: Final = 64  # units of work in one group commit
 BURST_WAIT_S_MAX: Final = 0.005
 SEQUENCER_ROWS_MAX: Final = 256
+LOST_ENTRIES_BACK: Final = 10_000  # among which upkeep looks for entries that nobody will number
 CLOCK_JUMP_S: Final = 5.0
 NEIGHBOURS_WAIT_S: Final = 1.0  # what was claimed together with a slow effect is given to others after this
 POISON_DEATHS_MAX: Final = 3
@@ -129,6 +130,11 @@ OPEN_FILES_MIN: Final = 8192  # two listeners full of connections, the store and
 INODES_MIN: Final = 10_000
 HOST_FILES_MAX: Final = 10_000  # looked at for their modes by check-host
 ORPHAN_FILE_AGE_S: Final = 24 * 3600
+
+# Check of the evidence log
+LOG_CHECK_ROWS: Final = 1000  # read at once: leaves with their entries
+LOG_CHECK_MESSAGES: Final = 20  # whose rows are read at once: each may have several records of 256 KiB
+FINDINGS_KEPT_MAX: Final = 1000  # what comes after is only counted
 
 # Schemas
 SCHEMA_FLAWS_MAX: Final = 50  # flaws told of one document

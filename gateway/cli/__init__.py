@@ -14,6 +14,7 @@ from gateway.cli import (
     alarms,
     backup,
     check_host,
+    check_log,
     clients,
     evidence,
     keys,
@@ -31,6 +32,7 @@ check_host.register(app)
 messages.register(app)
 register.register(app)
 evidence.register(app)
+check_log.register(app)
 ledger.register(app)
 backup.register(app)
 adapters.register(app)

@@ -64,9 +64,7 @@ class Registration:
             return "it cannot have come in the future"
         if now - came_at > AGE_MAX and not self.reason.strip():
             return f"it came more than {AGE_MAX.days} days ago: check the date, and give the reason if it is right"
-        if any(
-            given is not None and not is_shown_id(given) for given in (self.bekymringsmelding_id, self.melding_id)
-        ):
+        if any(given is not None and not is_shown_id(given) for given in (self.bekymringsmelding_id, self.melding_id)):
             return "an id is 8 to 128 letters, digits and .:_-, as the letter shows it, and no identity number"
         if self.reference is not None and not self.reference.strip():
             return "a case reference is not empty"

@@ -163,7 +163,7 @@ class Intake:
             payloads.insert(conn, tenant, arrival.message_id, record.purpose, record.stored)
         if delivery.answer_to is not None:
             parcels.add(conn, self._answer(arrival, delivery.answer_to), arrival.at)
-        journal_id = journal.write(
+        entry_id = journal.write(
             conn,
             journal.Entry(
                 journal.ARRIVED,
@@ -176,7 +176,7 @@ class Intake:
             ),
         )
         messages.add_history(conn, tenant, arrival.message_id, words.AKSEPTERT, arrival.at)
-        messages.add_receipt(conn, tenant, arrival.message_id, "transport", "accepted", arrival.at, journal_id)
+        messages.add_receipt(conn, tenant, arrival.message_id, "transport", "accepted", arrival.at, entry_id)
 
     def _answer(self, arrival: _Arrival, recipient: str) -> StoredParcel:
         """The receipt that will be owed, over the road that the message came by."""

@@ -20,7 +20,7 @@ from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.enclose import seal_files
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.roads import OpenRoad
-from gateway.pipeline.seal import parcel_of, recipient_key
+from gateway.pipeline.seal import name_sealed, parcel_of, recipient_key
 from gateway.pipeline.send import call, code_of, keep_reference
 from gateway.pipeline.texts import FAILED_RECEIPT
 from gateway.pipeline.vault import MessageKey
@@ -105,7 +105,9 @@ async def _failure(env: Environment, item: Item, road: OpenRoad, chosen: StoredP
         raise PartnerUnavailableError(message_text) from error
 
     def keep(conn: Connection) -> StoredRecord:
-        payloads.insert(conn, chosen.tenant, chosen.message_id, chosen.purpose, record.stored)
-        return payloads.find(conn, chosen.message_id, chosen.purpose) or record.stored
+        known = payloads.find(conn, chosen.message_id, chosen.purpose)
+        if known is None:
+            name_sealed(env, conn, chosen, [record])
+        return known or record.stored
 
     return await env.store.write(keep, Point.SEALED, Lane(item.lane))

@@ -110,7 +110,7 @@ async def receipts(env: Environment, client: CaseSystemClient, message_id: str) 
         if messages.find(conn, message_id, client.tenants) is None:
             raise UnknownResourceError(NO_SUCH)
         return [
-            {"kind": r.kind, "value": r.value, "at": journal.rfc3339(r.at), "evidence": r.journal_id}
+            {"kind": r.kind, "value": r.value, "at": journal.rfc3339(r.at), "evidence": r.entry_id}
             for r in messages.receipts(conn, message_id)
         ]
 

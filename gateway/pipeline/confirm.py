@@ -88,7 +88,7 @@ def _confirm(
         reference_mac=reference_mac,
         documents_mac=documents_mac,
     )
-    messages.add_receipt(conn, row.tenant, message_id, "case-system", "stored", now, moved.journal_id)
+    messages.add_receipt(conn, row.tenant, message_id, "case-system", "stored", now, moved.entry_id)
     if state.readback_failures:
         code = AlarmCode.READBACK_MISMATCH
         alarms.close(conn, tenant=row.tenant, code=code, subject=message_id, at=now, actor=client.id)

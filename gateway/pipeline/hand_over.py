@@ -186,10 +186,9 @@ def note(
     row: Row[Any],
     event: str,
     refs: Mapping[str, str | int],
-) -> int:
-    """Append an evidence event by this client; returns the journal row."""
-    entry = journal.Entry(event, row.tenant, env.now(), client.id, message_id=row.id, refs=refs)
-    return journal.write(conn, entry)
+) -> None:
+    """Append an evidence event by this client."""
+    journal.write(conn, journal.Entry(event, row.tenant, env.now(), client.id, message_id=row.id, refs=refs))
 
 
 async def claim(

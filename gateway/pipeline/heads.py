@@ -81,6 +81,11 @@ class HeadKeeper:
         except ConfigError:
             return False
 
+    @property
+    def earlier(self) -> Sequence[notes.NoteKey]:
+        """Public keys that signed before this one."""
+        return self._earlier
+
     def set_aside(self) -> None:
         """Keep the last head under another name: a named person closed its log. Blocks."""
         self._last.replace(self._last.with_name(f"{_LAST}.closed-{time.time_ns()}"))

@@ -7,7 +7,7 @@ on the store's copy alone, so that no failure here can reach the sender (require
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
@@ -25,6 +25,8 @@ from gateway.store.dedupe import KeyKind
 from gateway.store.entry_fields import document_name
 from gateway.store.outbox import Item
 from gateway.store.payloads import StoredRecord, WrappedKey
+
+_OTHER_PDF: Final = "duplicate-pdf-differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _judge_duplicate(
     first_state = locked_state(conn, first)
     if first_state is None or copies.was_refused(conn, first, first_state.state):
         return Event.SEEN_REFUSED, {"first": first}, None
-    _warn_of_other_pdf(conn, row, first)
+    _warn_of_other_pdf(conn, row, first, env.now())
     return Event.SEEN_BEFORE, {"first": first}, first
 
 
@@ -176,11 +178,12 @@ def _id_keys(env: Environment, conn: Connection, row: Row[Any]) -> Iterator[tupl
         yield KeyKind.CLIENT_ID, env.vault.mac(row.tenant, KeyKind.CLIENT_ID, identity)
 
 
-def _warn_of_other_pdf(conn: Connection, row: Row[Any], first: str) -> None:
+def _warn_of_other_pdf(conn: Connection, row: Row[Any], first: str, at: int) -> None:
     macs = [{d.mac for d in messages.documents(conn, one) if d.name == REPORT_PDF} for one in (row.id, first)]
     if macs[0] != macs[1]:
         for one in (row.id, first):
-            messages.add_warning(conn, row.tenant, one, "duplicate-pdf-differs")
+            messages.add_warning(conn, row.tenant, one, _OTHER_PDF)
+            journal.write_spare(conn, journal.Entry(journal.WARNED, row.tenant, at, "gateway", one, _OTHER_PDF))
 
 
 def _link(conn: Connection, row: Row[Any], first: str) -> None:

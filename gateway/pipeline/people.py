@@ -89,7 +89,7 @@ def carry_out(env: Environment, conn: Connection, message_id: str, decision: Dec
     )
     if event is Event.PERSON_CONFIRMED:
         _confirmed_by_hand(env, conn, key, decision, now)
-        messages.add_receipt(conn, state.tenant, message_id, "case-system", "person", now, moved.journal_id)
+        messages.add_receipt(conn, state.tenant, message_id, "case-system", "person", now, moved.entry_id)
     if state.direction == "inn":
         row = conn.execute(select(message).where(message.c.id == message_id)).one()
         move_clocks(env, conn, row, "person_sett", now, decision.person)

@@ -69,6 +69,6 @@ def _end(env: Environment, conn: Connection, item: Item) -> str:
     moved = unit_of_work.move_locked(
         conn, state, unit_of_work.Happening(Event.RECEIPT_SENT, "gateway", now, cause=value)
     )
-    messages.add_receipt(conn, row.tenant, row.id, "application", value, now, moved.journal_id)
+    messages.add_receipt(conn, row.tenant, row.id, "application", value, now, moved.entry_id)
     outbox.finish(conn, item, value, now)
     return value

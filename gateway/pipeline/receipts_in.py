@@ -81,7 +81,7 @@ def _apply(env: Environment, conn: Connection, found: StoredParcel, receipt: Rec
     happening = unit_of_work.Happening(event, found.adapter, now, cause, refs)
     moved = unit_of_work.move(conn, found.message_id, happening)
     if event is Event.RECEIPT_CAME:
-        messages.add_receipt(conn, found.tenant, found.message_id, "application", "delivered", now, moved.journal_id)
+        messages.add_receipt(conn, found.tenant, found.message_id, "application", "delivered", now, moved.entry_id)
         if in_force != found and parcels.may_have_left(conn, found.message_id):  # it may arrive over two roads
             alarms.ring(conn, tenant=found.tenant, code=AlarmCode.LATE_EVENT, subject=found.message_id, at=now)
 

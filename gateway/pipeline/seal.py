@@ -23,7 +23,7 @@ from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal_report import OFFICE, PRINT, Documents, print_part, report_sealing
 from gateway.pipeline.vault import MessageKey, SealedRecord
 from gateway.spi import Address, Answered, Parcel, Refused, ReportDirectory, Seal, Stream
-from gateway.store import messages, payloads
+from gateway.store import journal, messages, payloads
 from gateway.store.outbox import Item
 from gateway.store.parcels import StoredParcel
 from gateway.store.payloads import StoredRecord
@@ -45,7 +45,9 @@ async def sealed_parcel(
         made = await _seal(env, outgoing, road, chosen)
         if isinstance(made, Refused):
             return made
-        records = await env.store.write(lambda conn: _keep(conn, item, chosen, made), Point.SEALED, Lane(item.lane))
+        records = await env.store.write(
+            lambda conn: _keep(env, conn, item, chosen, made), Point.SEALED, Lane(item.lane)
+        )
     return await _parcel(env, outgoing, chosen, records) if records is not None else None
 
 
@@ -163,7 +165,9 @@ def _seal_whole(
     return [seal_files(env, outgoing.key, files, certificate, seal, purpose)]
 
 
-def _keep(conn: Connection, item: Item, chosen: StoredParcel, made: Sequence[SealedRecord]) -> Records | None:
+def _keep(
+    env: Environment, conn: Connection, item: Item, chosen: StoredParcel, made: Sequence[SealedRecord]
+) -> Records | None:
     """The first sealing stays: another one would be another parcel under the same key.
 
     Until now the message could be taken back, because nothing was sealed; from now on this attempt counts as begun.
@@ -173,6 +177,14 @@ def _keep(conn: Connection, item: Item, chosen: StoredParcel, made: Sequence[Sea
     kept = _records(conn, chosen)
     if kept:
         return kept
+    name_sealed(env, conn, chosen, made)
+    return {record.purpose: record.stored for record in made}
+
+
+def name_sealed(env: Environment, conn: Connection, chosen: StoredParcel, made: Sequence[SealedRecord]) -> None:
+    """Keep what was sealed, and tell of it."""
     for record in made:
         payloads.insert(conn, chosen.tenant, chosen.message_id, record.purpose, record.stored)
-    return {record.purpose: record.stored for record in made}
+    refs: dict[str, str | int] = {"road": chosen.road, "size": sum(record.size for record in made)}
+    entry = journal.Entry(journal.PARCEL_SEALED, chosen.tenant, env.now(), "gateway", chosen.message_id, refs=refs)
+    journal.write(conn, entry)

@@ -194,9 +194,9 @@ def move_on(env: Environment, conn: Connection, outgoing: Outgoing, event: Event
     moved = unit_of_work.move(conn, outgoing.row.id, Happening(event, "gateway", now, cause, refs))
     if isinstance(outcome, Taken):
         tenant, message_id = outgoing.row.tenant, outgoing.row.id
-        messages.add_receipt(conn, tenant, message_id, "transport", "taken", now, moved.journal_id)
+        messages.add_receipt(conn, tenant, message_id, "transport", "taken", now, moved.entry_id)
         if outcome.final:
-            messages.add_receipt(conn, tenant, message_id, "application", "delivered", now, moved.journal_id)
+            messages.add_receipt(conn, tenant, message_id, "application", "delivered", now, moved.entry_id)
     return moved.generation
 
 

@@ -10,7 +10,7 @@ from gateway.crashpoints import Point
 from gateway.errors import PartnerError, StoreError, TrustError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.rounds import beside
-from gateway.store import alarms, log
+from gateway.store import alarms, journal, log
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import insert_new
 from gateway.store.tables import time_stamp
@@ -57,19 +57,18 @@ async def stamp_newest(env: Environment, stamp: Stamp) -> None:
         return
 
     def keep(conn: Connection) -> None:
-        insert_new(
-            conn,
-            time_stamp,
-            {"base": newest.base, "size": size, "response": response, "at": at},
-            ["base", "size"],
-        )
+        values = {"base": newest.base, "size": size, "response": response, "at": at}
+        if insert_new(conn, time_stamp, values, ["base", "size"]):
+            journal.write(conn, journal.Entry(journal.TIME_STAMPED, "*", at, "gateway", refs={"size": size}))
         alarms.close(conn, tenant="*", code=code, subject=_SUBJECT, at=at, actor="gateway")
 
     await env.store.write(keep, Point.NUMBER)
 
 
 def _unstamped(conn: Connection) -> Row[tuple[int, str]] | None:
+    """The newest head, if it covers more than the last stamped one and the entry that tells of that stamp."""
     newest = log.newest_head(conn)
     if newest is None:
         return None
-    return newest if log.stamp_of(conn, newest.base, newest.size) is None else None
+    stamped = log.newest_stamp(conn, newest.base)
+    return newest if stamped is None or newest.size > stamped + 1 else None

@@ -33,6 +33,7 @@ async def run_upkeep(env: Environment, stop: asyncio.Event) -> None:
     async def batch() -> None:
         nonlocal after
         after = await mend_batch(env, after)
+        await mend_numbering(env)
         if not after:
             await sweep_files(env)
 
@@ -57,6 +58,19 @@ async def mend_batch(env: Environment, after: str = "", *, resting_us: int = _RE
         if await env.store.read(partial(_differs, message_id)):
             await env.store.write(partial(_mend, env, message_id), Point.SWEEP)
     return ids[-1] if len(ids) == _BATCH else ""
+
+
+async def mend_numbering(env: Environment) -> int:
+    """Entries that lost their place in the line for a leaf number get it again; returns how many, and rings for them."""
+
+    def work(conn: Connection) -> int:
+        lost = journal.queue_lost(conn)
+        if lost:
+            code = AlarmCode.STATE_REPAIRED
+            alarms.ring(conn, tenant="*", code=code, subject="log", at=env.now(), level=min(lost, 3))
+        return lost
+
+    return await env.store.write(work, Point.SWEEP)
 
 
 def _differs(message_id: str, conn: Connection) -> bool:

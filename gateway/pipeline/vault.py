@@ -15,8 +15,8 @@ from gateway.crypto.at_rest import DataKey, IndexKey, RecordName, RecordReader, 
 from gateway.errors import DecryptionError
 from gateway.pipeline.offices import Offices
 from gateway.spi import Stream
-from gateway.store import payloads
-from gateway.store.database import Store, add_row, row_by
+from gateway.store import journal, payloads
+from gateway.store.database import Store, add_row, now_us, row_by
 from gateway.store.payloads import PayloadFolder, RecordWriter, StoredRecord, WrappedKey
 from gateway.store.tables import tenant_key
 
@@ -109,6 +109,7 @@ class Vault:
                 if found is not None:
                     return found.kek_id, bytes(found.wrapped)
                 add_row(conn, tenant_key, tenant=tenant, purpose=_INDEX, kek_id=kek_id, wrapped=new)
+                journal.write(conn, journal.Entry(journal.INDEX_KEY_MADE, tenant, now_us(conn), "gateway"))
                 return kek_id, new
 
             kek_id, wrapped = await store.write(work, Point.ADMIN)

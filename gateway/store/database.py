@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
-from gateway.store import tables
+from gateway.store import coverage, tables
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -95,23 +95,30 @@ def noted_work(conn: Connection) -> frozenset[str]:
     return frozenset(conn.info.pop(_WORK, ()))
 
 
+# Rows come and go through these alone, so that an entry of the same unit tells of each that is evidence (``coverage``).
 # Statements are built once for each table and set of columns: building one anew costs several times what running it does.
 
 
 def add_row(conn: Connection, table: Table, **values: Any) -> None:
     """Insert one row."""
     conn.execute(_insert(table), values)
+    coverage.note(conn, table, values)
 
 
 def add_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert these rows, if any."""
     if rows:
         conn.execute(_insert(table), rows)
+    for row in rows:
+        coverage.note(conn, table, row)
 
 
 def insert_new(conn: Connection, table: Table, values: Mapping[str, Any], keys: Sequence[str]) -> bool:
     """Insert a row unless one with these keys is there; whether it was. Two at once: the database decides, nobody fails."""
-    return conn.execute(_insert_new(conn.dialect.name, table, tuple(keys)), values).rowcount == 1
+    new = conn.execute(_insert_new(conn.dialect.name, table, tuple(keys)), values).rowcount == 1
+    if new:
+        coverage.note(conn, table, values)
+    return new
 
 
 def rows_by(conn: Connection, table: Table, **by: Any) -> Sequence[Row[Any]]:
@@ -131,6 +138,9 @@ def change_rows(conn: Connection, table: Table, by: Mapping[str, Any], **values:
 
 def remove_rows(conn: Connection, table: Table, **by: Any) -> None:
     """Delete the rows whose columns have these values."""
+    if coverage.covered(table):
+        for row in conn.execute(_select(table, tuple(by)), by).mappings().all():
+            coverage.note(conn, table, dict(row), coverage.GONE)
     conn.execute(_delete(table, tuple(by)), by)
 
 

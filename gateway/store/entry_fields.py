@@ -30,6 +30,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "days": _COUNT,  # that the policy keeps content
     "document": _COUNT,  # its row
     "documents": _COUNT,
+    "effect": _WORD,  # that an attempt was made of
     "effects": _COUNT,  # how many were let go
     "event": _WORD,  # one that found no row
     "failures": _COUNT,
@@ -58,7 +59,9 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "unlisted": _COUNT,  # here, and not listed
     "warnings": _COUNT,
 }
+FIELDS: Final = frozenset({"v", "id", "at", "tenant", "message_id", "event", "actor", "code", "refs", "commit"})
 COMMITS: Final = re.compile(r"reference|reason|melding|part:[a-z][a-z0-9-]{0,39}|document:[1-9][0-9]{0,3}")
+ROWS: Final = re.compile(r"(row|gone):[a-z][a-z_]{0,39}:[1-9][0-9]{0,5}")  # what the journal itself adds (``coverage``)
 _PERSON_NUMBER: Final = re.compile(r"[0-9]{11}")
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}")
 _TENANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}|\*")

@@ -1,27 +1,32 @@
 """The evidence journal: one entry per event, written in the transaction of what it tells, never updated.
 
 An entry is RFC 8785 JSON with the fields of ``decisions.md`` 5.1. Nothing in it derives from content but what stands
-under ``commit``, which is worthless once the message's salt is gone. A sequencer gives committed entries their leaf
-number; every feed runs on that number, because row ids commit out of order where there are several writers.
+under ``commit``, which is worthless once the message's salt is gone. Entries are noted while a unit of work runs and
+written when it ends, because the last one of a message commits to every row that the unit made for it (``coverage``). A
+sequencer gives committed entries their leaf number; every feed runs on that number, because row ids commit out of order
+where there are several writers.
 """
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import rfc8785
+import orjson
 import uuid_utils
 from sqlalchemy import Connection, Row, func, select, text
 
 from gateway.domain.lifecycle import Event
 from gateway.domain.merkle import leaf_hash
-from gateway.limits import SEQUENCER_ROWS_MAX
-from gateway.store import entry_fields, log
-from gateway.store.database import add_row, add_rows, rows_by
+from gateway.limits import LOST_ENTRIES_BACK, SEQUENCER_ROWS_MAX
+from gateway.store import coverage, entry_fields, log
+from gateway.store.database import Work, add_rows, rows_by
 from gateway.store.tables import journal, leaf, leaf_pending, log_state
+
+T = TypeVar("T")
 
 ENTRY_VERSION: Final = 1
 SEQUENCER_LOCK: Final = 0x62756473  # one number for the whole database
@@ -57,6 +62,14 @@ RECEIPT_LOST: Final = "receipt-lost"
 FETCHED: Final = "fetched"
 COPY_SEEN: Final = "copy-seen"
 PORTAL_LIST: Final = "portal-list"
+ATTEMPT_BEGUN: Final = "attempt-begun"
+ATTEMPT_ENDED: Final = "attempt-ended"
+PARCEL_SEALED: Final = "parcel-sealed"
+PARTNER_NAMED: Final = "partner-named"
+WARNED: Final = "warned"
+INDEX_KEY_MADE: Final = "index-key-made"
+TIME_STAMPED: Final = "time-stamped"
+ROWS_COVERED: Final = "rows-covered"
 
 PUBLISHED: Final = frozenset(
     {
@@ -66,6 +79,8 @@ PUBLISHED: Final = frozenset(
         WEBHOOK_SET, WEBHOOK_REMOVED, SUBMITTED, CLOCK_JUMPED,
         NOTES_SHOWN, UNPARKED, PROVEN, SHREDDED, KEYS_REWRAPPED, LOG_BEGUN, ROAD_RELEASED, RECEIPT_LOST, FETCHED,
         COPY_SEEN, PORTAL_LIST,
+        ATTEMPT_BEGUN, ATTEMPT_ENDED, PARCEL_SEALED, PARTNER_NAMED, WARNED,
+        INDEX_KEY_MADE, TIME_STAMPED, ROWS_COVERED,
     }
 )  # fmt: skip
 
@@ -94,8 +109,34 @@ def rfc3339(at_us: int) -> str:
     return datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def write(conn: Connection, entry: Entry) -> int:
-    """Append an entry and queue it for its leaf number. Returns the journal's row id."""
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """An entry that is written when the unit ends. ``spare``: only if nothing else of the unit tells of its message."""
+
+    body: dict[str, Any]
+    at: int
+    spare: bool
+
+
+def run(conn: Connection, work: Work[T]) -> T:
+    """A unit of work from its first statement to its entries; how the stores run one, inside its transaction."""
+    coverage.begin(conn)
+    result = work(conn)
+    settle(conn)
+    return result
+
+
+def write(conn: Connection, entry: Entry) -> str:
+    """Append an entry when the unit ends, and queue it for its leaf number. Returns the entry's id."""
+    return _note(conn, entry, spare=False)
+
+
+def write_spare(conn: Connection, entry: Entry) -> None:
+    """Append an entry for rows of its message, unless another one of the unit tells of the message and so of them."""
+    _note(conn, entry, spare=True)
+
+
+def _note(conn: Connection, entry: Entry, *, spare: bool) -> str:
     if entry.event not in PUBLISHED:
         message = f"{entry.event} is not a published event"
         raise ValueError(message)
@@ -114,16 +155,57 @@ def write(conn: Connection, entry: Entry) -> int:
     if faults := entry_fields.unpublished(body):
         message = f"{entry.event}: not as the published list has it: {', '.join(faults)}"
         raise ValueError(message)
-    values = {
-        "tenant": entry.tenant,
-        "message_id": entry.message_id,
-        "event": entry.event,
-        "at": entry.at,
-        "entry": rfc8785.dumps(body).decode(),
-    }
-    row_id = conn.execute(_APPEND, values).scalar_one()
-    add_row(conn, leaf_pending, journal_id=row_id, tenant=entry.tenant)
-    return int(row_id)
+    coverage.unit(conn).entries.append(_Noted(body, entry.at, spare))
+    return str(body["id"])
+
+
+def settle(conn: Connection) -> list[int]:
+    """Write the unit's entries, each row committed to by the last one that may tell of it. Returns the journal's row ids.
+
+    At the end of every unit; before it only where what is noted so far is whole. Raises RuntimeError for a row that no
+    entry tells of: a fault of ours, and none that may be kept.
+    """
+    noted = coverage.unit(conn)
+    entries = _wanted(noted.entries)
+    numbers: Counter[tuple[str, str, str]] = Counter()
+    for row, value in coverage.values(conn, noted):
+        body = _teller(entries, row)
+        place = (body["id"], row.verb, row.table.name)
+        numbers[place] += 1
+        body["commit"][f"{row.verb}:{row.table.name}:{numbers[place]}"] = value
+    coverage.begin(conn)
+    ids = [int(conn.execute(_APPEND, _columns(entry)).scalar_one()) for entry in entries]
+    pending = zip(ids, entries, strict=True)
+    add_rows(conn, leaf_pending, [{"journal_id": row_id, "tenant": entry.body["tenant"]} for row_id, entry in pending])
+    return ids
+
+
+def _wanted(entries: Sequence[_Noted]) -> list[_Noted]:
+    """All but the spare ones of messages that another one tells of."""
+    told = {entry.body["message_id"] for entry in entries if not entry.spare}
+    wanted = []
+    for entry in entries:
+        if not entry.spare or entry.body["message_id"] not in told:
+            wanted.append(entry)
+            told.add(entry.body["message_id"])
+    return wanted
+
+
+def _teller(entries: Sequence[_Noted], row: coverage.Noted) -> dict[str, Any]:
+    """The last entry of the row's message; for a row of no message, of its tenant, or else of the installation."""
+    name, wanted = ("message_id", [row.message_id]) if row.message_id is not None else ("tenant", [row.tenant, "*"])
+    for value in wanted:
+        for entry in reversed(entries):
+            if entry.body[name] == value:
+                return entry.body
+    message = f"no entry of the unit tells of a row of {row.table.name}"
+    raise RuntimeError(message)
+
+
+def _columns(entry: _Noted) -> dict[str, Any]:
+    """The journal's row. Keys are ASCII and numbers whole, so that sorting the keys is all that RFC 8785 asks."""
+    text = orjson.dumps(entry.body, option=orjson.OPT_SORT_KEYS).decode()
+    return {name: entry.body[name] for name in ("tenant", "message_id", "event")} | {"at": entry.at, "entry": text}
 
 
 _APPEND: Final = journal.insert().returning(journal.c.id)
@@ -165,17 +247,32 @@ def number_pending(conn: Connection) -> int:
     return len(pending)
 
 
+def queue_lost(conn: Connection) -> int:
+    """Queue again what lost its place behind our back, among the newest entries. Returns how many."""
+    newest = conn.execute(select(func.coalesce(func.max(journal.c.id), 0))).scalar_one()
+    query = (
+        select(journal.c.id.label("journal_id"), journal.c.tenant)
+        .outerjoin(leaf, leaf.c.journal_id == journal.c.id)
+        .outerjoin(leaf_pending, leaf_pending.c.journal_id == journal.c.id)
+        .where(journal.c.id > newest - LOST_ENTRIES_BACK, leaf.c.index.is_(None), leaf_pending.c.journal_id.is_(None))
+    )
+    lost = conn.execute(query).mappings().all()
+    add_rows(conn, leaf_pending, [dict(row) for row in lost])
+    return len(lost)
+
+
 def of_message(conn: Connection, message_id: str) -> list[Row[Any]]:
-    """Every entry of a message, oldest first."""
+    """Every entry of a message, oldest first; not those that the unit which asks has noted itself."""
     return list(rows_by(conn, journal, message_id=message_id))
 
 
 def feed(conn: Connection, tenants: list[str], after: int, limit: int) -> list[Row[Any]]:
-    """Numbered entries of these tenants' messages after a leaf number."""
+    """Numbered entries of these tenants' messages after a leaf number, without what the gateway tells of its own work."""
     query = (
         select(leaf.c.index, journal.c.entry)
         .join(journal, journal.c.id == leaf.c.journal_id)
         .where(leaf.c.tenant.in_(tenants), leaf.c.index > after, journal.c.message_id.is_not(None))
+        .where(journal.c.event.not_in([ATTEMPT_BEGUN, ATTEMPT_ENDED]))
         .order_by(leaf.c.index)
         .limit(limit)
     )

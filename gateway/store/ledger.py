@@ -75,7 +75,7 @@ _LINES: Final = (
         _report.c.value.label("report_id"),
         _account.c.value.label("account"),
         confirmation.c.message_id.is_not(None).label("has_reference"),
-        receipt.c.journal_id,
+        receipt.c.entry_id,
         receipt.c.at.label("receipted_at"),
         _ANSWER.label("answer"),
     )
@@ -90,7 +90,7 @@ _LINES: Final = (
 
 
 def _read(row: Row[Any], same: Sequence[str]) -> Line:
-    evidence = None if row.journal_id is None else f"{row.journal_id}"
+    evidence = row.entry_id
     return Line(
         message_id=row.id,
         tenant=row.tenant,

@@ -11,16 +11,16 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, func, select, tuple_
 
 from gateway.domain import merkle
 from gateway.store.database import insert_new
 from gateway.store.tables import closed_log, head, journal, leaf, log_state, time_stamp, tree_node
 
 _BITS: Final = 8
-_SPAN: Final = 1 << _BITS
+SPAN: Final = 1 << _BITS
 _ALIGNED: Final = (
-    _SPAN**3
+    SPAN**3
 )  # where a log may begin, so that no block holds leaves of two; one more level is 2 ** 32 leaves
 
 
@@ -40,14 +40,14 @@ def new_origin(name: str | None) -> str:
 
 def grow(conn: Connection, before: int, after: int) -> None:
     """Keep the root of every block that became full between these two sizes. In the transaction that adds the leaves."""
-    level, low, high = 1, before // _SPAN, after // _SPAN
+    level, low, high = 1, before // SPAN, after // SPAN
     while low < high:
         rows = [
-            {"level": level, "index": index, "hash": merkle.fold(_hashes(conn, level - 1, index * _SPAN, _SPAN))}
+            {"level": level, "index": index, "hash": merkle.fold(_hashes(conn, level - 1, index * SPAN, SPAN))}
             for index in range(low, high)
         ]
         conn.execute(tree_node.insert(), rows)
-        level, low, high = level + 1, low // _SPAN, high // _SPAN
+        level, low, high = level + 1, low // SPAN, high // SPAN
 
 
 def subtree(conn: Connection, base: int | None = None) -> merkle.Subtree:
@@ -115,6 +115,12 @@ def stamp_of(conn: Connection, base: int, wanted: int) -> bytes | None:
     return bytes(response) if response is not None else None
 
 
+def newest_stamp(conn: Connection, base: int) -> int | None:
+    """The size of the largest stamped head of the log at ``base``."""
+    found: int | None = conn.execute(select(func.max(time_stamp.c.size)).where(time_stamp.c.base == base)).scalar_one()
+    return found
+
+
 def first_entry(conn: Connection) -> bytes | None:
     """The entry of this log's first leaf."""
     query = select(journal.c.entry).join(leaf, leaf.c.journal_id == journal.c.id)
@@ -122,17 +128,28 @@ def first_entry(conn: Connection) -> bytes | None:
     return entry.encode() if entry is not None else None
 
 
-def broken_blocks(conn: Connection) -> int:
-    """How many kept blocks are not the root over what they stand for."""
+def blocks(conn: Connection, after: tuple[int, int]) -> list[Row[Any]]:
+    """Kept blocks after this (level, index), in order, as ``level``, ``place``, ``tenant``, ``hash``; a page of them."""
     place = (tree_node.c.level, tree_node.c.index.label("place"))
-    broken, query = 0, select(*place, tree_node.c.hash).order_by(*place).limit(_SPAN)
-    last = (0, 0)
-    while rows := conn.execute(query.where(tuple_(tree_node.c.level, tree_node.c.index) > tuple_(*last))).all():
-        broken += sum(
-            merkle.fold(_hashes(conn, row.level - 1, row.place * _SPAN, _SPAN)) != bytes(row.hash) for row in rows
-        )
-        last = (rows[-1].level, rows[-1].place)
-    return broken
+    query = select(*place, tree_node.c.tenant, tree_node.c.hash).order_by(*place).limit(SPAN)
+    return list(conn.execute(query.where(tuple_(tree_node.c.level, tree_node.c.index) > tuple_(*after))))
+
+
+def holds(conn: Connection, block: Row[Any]) -> bool:
+    """Whether a kept block is the root over what it stands for."""
+    return merkle.fold(_hashes(conn, block.level - 1, block.place * SPAN, SPAN)) == bytes(block.hash)
+
+
+def kept_blocks(conn: Connection, level: int, low: int, high: int) -> set[int]:
+    """Which blocks of a level, from ``low`` up to ``high``, are kept."""
+    query = select(tree_node.c.index).where(tree_node.c.level == level)
+    return set(conn.execute(query.where(tree_node.c.index >= low, tree_node.c.index < high)).scalars())
+
+
+def heads(conn: Connection, after: tuple[int, int]) -> list[Row[Any]]:
+    """Kept heads after this (base, size), in order; a page of them."""
+    query = select(head).order_by(head.c.base, head.c.size).limit(SPAN)
+    return list(conn.execute(query.where(tuple_(head.c.base, head.c.size) > tuple_(*after))))
 
 
 def leaves_of(conn: Connection, message_id: str, base: int) -> list[Row[Any]]:

@@ -95,12 +95,10 @@ def history_for(conn: Connection, message_id: str, sender: str) -> list[Row[Any]
     return list(conn.execute(query))
 
 
-def add_receipt(
-    conn: Connection, tenant: str, message_id: str, kind: str, value: str, at: int, journal_id: int
-) -> None:
-    """One tick of a message: transport, application or case system. Each comes once."""
+def add_receipt(conn: Connection, tenant: str, message_id: str, kind: str, value: str, at: int, entry_id: str) -> None:
+    """One tick of a message: transport, application or case system, and the entry that tells of it. Each comes once."""
     values = {"tenant": tenant, "message_id": message_id, "kind": kind, "value": value}
-    insert_new(conn, receipt, values | {"at": at, "journal_id": journal_id}, ["message_id", "tenant", "kind"])
+    insert_new(conn, receipt, values | {"at": at, "entry_id": entry_id}, ["message_id", "tenant", "kind"])
 
 
 def receipts(conn: Connection, message_id: str) -> list[Row[Any]]:

@@ -6,13 +6,14 @@ cannot take its neighbours down with it.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, Integer, Row, Select, and_, bindparam, func, or_, select
 
 from gateway.domain.lifecycle import Effect
+from gateway.store import journal
 from gateway.store.database import (
     add_row,
     change_rows,
@@ -316,7 +317,7 @@ def end_orphans(conn: Connection, item: Item, code: str, at: int) -> None:
     ended = begun.where(attempt.c.phase == ENDED)
     open_numbers = {row.number for row in conn.execute(begun)} - {row.number for row in conn.execute(ended)}
     for number in sorted(open_numbers - {item.attempt}):
-        add_row(conn, attempt, **_attempt(item, ENDED, code, at) | {"number": number})
+        _note(conn, replace(item, attempt=number), ENDED, code, at)
 
 
 def _begun_without_end(conn: Connection, row: Row[Any]) -> bool:
@@ -331,19 +332,20 @@ def _begun_without_end(conn: Connection, row: Row[Any]) -> bool:
     return bool(phases == 1)
 
 
-def _attempt(item: Item, phase: str, code: str | None, at: int) -> dict[str, Any]:
-    return {
-        "tenant": item.tenant,
-        "message_id": item.message_id,
-        "effect": item.effect.value,
-        "generation": item.generation,
-        "number": item.attempt,
-        "phase": phase,
-        "code": code,
-        "owner": item.owner,
-        "at": at,
-    }
-
-
 def _note(conn: Connection, item: Item, phase: str, code: str | None, at: int) -> None:
-    add_row(conn, attempt, **_attempt(item, phase, code, at))
+    add_row(
+        conn,
+        attempt,
+        tenant=item.tenant,
+        message_id=item.message_id,
+        effect=item.effect.value,
+        generation=item.generation,
+        number=item.attempt,
+        phase=phase,
+        code=code,
+        owner=item.owner,
+        at=at,
+    )
+    event = journal.ATTEMPT_BEGUN if phase == BEGUN else journal.ATTEMPT_ENDED
+    refs: dict[str, str | int] = {"effect": item.effect.value, "generation": item.generation}
+    journal.write_spare(conn, journal.Entry(event, item.tenant, at, "gateway", item.message_id, code, refs))

@@ -7,9 +7,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from gateway.domain.lifecycle import FINAL, Effect, Event
+from gateway.store import journal
 from gateway.store.database import add_row, insert_new, now_us
 from gateway.store.outbox import ENDED
-from gateway.store.tables import attempt, journal, message, message_state, parcel, payload, queue_item, taking
+from gateway.store.tables import attempt, message, message_state, parcel, payload, queue_item, taking
+from gateway.store.tables import journal as entries
 
 NOTHING_LEFT: Final = frozenset({"not-taken", "refused", "guards-stopped", "not-sealed", "overtaken", "not-called"})
 """First words of an attempt's code that prove that the partner has nothing of it."""
@@ -71,7 +73,10 @@ def take(conn: Connection, taken: StoredParcel, reference: str, at: int) -> None
         "partner_reference": reference,
         "at": at,
     }
-    insert_new(conn, taking, values, ["parcel_key", "partner_reference"])
+    if insert_new(conn, taking, values, ["parcel_key", "partner_reference"]):
+        refs: dict[str, str | int] = {"road": taken.road}
+        entry = journal.Entry(journal.PARTNER_NAMED, taken.tenant, at, "gateway", taken.message_id, refs=refs)
+        journal.write_spare(conn, entry)
 
 
 def awaited(conn: Connection, adapter: str, limit: int) -> list[tuple[StoredParcel, str, int]]:
@@ -126,7 +131,7 @@ def _proven_before(conn: Connection, message_id: str, *, trust_person: bool) -> 
     """The generation that began with a proof, of the partner or on a person's word: older attempts left nothing."""
     proofs = {event.value for event in _PROOFS} | ({Event.CANNOT_ASK.value} if trust_person else set())
     rows = conn.execute(
-        select(journal.c.entry).where(journal.c.message_id == message_id, journal.c.event.in_(sorted(proofs)))
+        select(entries.c.entry).where(entries.c.message_id == message_id, entries.c.event.in_(sorted(proofs)))
     )
     return max((int(json.loads(row.entry)["refs"]["generation"]) for row in rows), default=0)
 

@@ -6,6 +6,7 @@ The wrapped data key stands in ``payload_key`` only: deleting that row shreds ev
 
 import errno
 import os
+import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,8 @@ from sqlalchemy import Connection, select
 
 from gateway.errors import StoreError, StoreFullError
 from gateway.limits import INLINE_PAYLOAD_BYTES_MAX
-from gateway.store.database import add_row, insert_new, row_by, rows_by
+from gateway.store import coverage
+from gateway.store.database import add_row, insert_new, remove_rows, row_by, rows_by
 from gateway.store.tables import payload, payload_key
 
 _FILE_MODE: Final = 0o600
@@ -173,6 +175,7 @@ def insert_key(conn: Connection, tenant: str, message_id: str, key: WrappedKey) 
         kek_id=key.kek_id,
         wrapped=key.wrapped,
         secrets=key.secrets,
+        row_salt=secrets.token_bytes(coverage.SALT_BYTES),
     )
 
 
@@ -182,8 +185,8 @@ def find_key(conn: Connection, message_id: str) -> WrappedKey | None:
     return None if row is None else WrappedKey(row.kek_id, row.wrapped, row.secrets)
 
 
-def insert(conn: Connection, tenant: str, message_id: str, purpose: str, stored: StoredRecord) -> None:
-    """Name a stored record. The same purpose twice keeps the first: a unit of work may run again."""
+def insert(conn: Connection, tenant: str, message_id: str, purpose: str, stored: StoredRecord) -> bool:
+    """Name a stored record; whether it is new. The same purpose twice keeps the first: a unit of work may run again."""
     values = {
         "tenant": tenant,
         "message_id": message_id,
@@ -192,12 +195,13 @@ def insert(conn: Connection, tenant: str, message_id: str, purpose: str, stored:
         "record": stored.record,
         "file": stored.file,
     }
-    insert_new(conn, payload, values, ["message_id", "tenant", "purpose"])
+    return insert_new(conn, payload, values, ["message_id", "tenant", "purpose"])
 
 
 def forget(conn: Connection, message_id: str, prefix: str) -> None:
     """Forget the records of a message whose purpose begins so; their files become unnamed and are swept."""
-    conn.execute(payload.delete().where(payload.c.message_id == message_id, payload.c.purpose.startswith(prefix)))
+    for purpose in all_of(conn, message_id, prefix):
+        remove_rows(conn, payload, message_id=message_id, purpose=purpose)
 
 
 def all_of(conn: Connection, message_id: str, prefix: str) -> dict[str, StoredRecord]:

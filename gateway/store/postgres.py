@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.message_type import Lane
 from gateway.errors import CommitUnknownError, ConfigError, StoreError
-from gateway.store import driver_errors, row_security
+from gateway.store import driver_errors, journal, row_security
 from gateway.store.database import Signals, Work, noted_work
 from gateway.store.incarnations import Presence
 
@@ -171,7 +171,7 @@ class TenantsStore:
 async def _once(pool: AsyncEngine, seen: str, work: Work[T], point: Point) -> tuple[T, frozenset[str]]:
     """The unit's result, and the queues it left work in."""
     async with _transaction(pool, row_security.begun(_BEGIN_WRITE, seen)) as (conn, raw):
-        result = await conn.run_sync(work)
+        result = await conn.run_sync(journal.run, work)
         queues = await conn.run_sync(noted_work)
         crashpoint(point, Side.BEFORE)
         await _commit(raw)

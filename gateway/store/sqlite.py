@@ -24,6 +24,7 @@ from gateway import limits
 from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.message_type import Lane
 from gateway.errors import RowRefusedError, StoreError, StoreFullError
+from gateway.store import journal
 from gateway.store.database import Signals, Work, noted_work
 
 T = TypeVar("T")
@@ -190,7 +191,7 @@ class SqliteStore:
         raw = _driver(connection)
         raw.execute("SAVEPOINT unit")
         try:
-            result = unit.work(connection)
+            result = journal.run(connection, unit.work)
         except Exception as error:
             if not raw.in_transaction or (isinstance(error, DBAPIError) and not _is_constraint(error)):
                 raise

@@ -41,7 +41,8 @@ def begin_log(conn: Connection, beginning: Beginning) -> None:
     root = base64.b64encode(beginning.root).decode()
     refs: dict[str, str | int] = {"origin": beginning.after, "size": beginning.size, "root": root}
     entry = journal.Entry(journal.LOG_BEGUN, "*", beginning.at, beginning.person, code=beginning.code, refs=refs)
-    row_id = journal.write(conn, entry)
+    journal.write(conn, entry)
+    (row_id,) = journal.settle(conn)  # the new log begins with this one, whatever else the unit will tell
     text = conn.execute(select(journal_table.c.entry).where(journal_table.c.id == row_id)).scalar_one()
     add_row(conn, leaf, index=base, tenant="*", journal_id=row_id, hash=leaf_hash(text.encode()))
     conn.execute(leaf_pending.delete().where(leaf_pending.c.journal_id == row_id))

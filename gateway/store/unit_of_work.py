@@ -1,5 +1,6 @@
 """One transaction: state, journal entry, owed effects, alarm. The only code that changes a state."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from gateway.domain.lifecycle import FROM_OUTSIDE, INBOUND, OUTBOUND, Effect, Event, State, Table, advance, find
 from gateway.errors import ConflictError
-from gateway.store import alarms, dedupe, journal, outbox, parcels
+from gateway.store import alarms, coverage, dedupe, journal, outbox, parcels
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import add_row, change_rows, locked_state
 from gateway.store.tables import message, message_state
@@ -70,17 +71,17 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a transition did: the state before and after, its generation, and the journal's row."""
+    """What a transition did: the state before and after, its generation, and the id of the journal's entry."""
 
     before: State
     after: State
     generation: int
-    journal_id: int
+    entry_id: str
 
 
 def create(conn: Connection, values: Mapping[str, Any], state: State, effect: Effect | None, at: int) -> None:
     """A new message in its first state, with its first effect owed; None: it moves on in the same transaction."""
-    add_row(conn, message, **values)
+    add_row(conn, message, **values, row_salt=secrets.token_bytes(coverage.SALT_BYTES))
     add_row(
         conn,
         message_state,
@@ -143,7 +144,7 @@ def move_locked(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
         claim_client=happening.claim.client if happening.claim else None,
         claim_until=happening.claim.until if happening.claim else None,
     )
-    journal_id = journal.write(
+    entry_id = journal.write(
         conn,
         journal.Entry(
             event=happening.event.value,
@@ -167,7 +168,7 @@ def move_locked(conn: Connection, row: Row[Any], happening: Happening) -> Moved:
     _owe(conn, row, effects, generation, happening)
     if after in _DECIDED:
         _owe_duplicates(conn, row.message_id, _DECIDED[after])
-    return Moved(before, after, generation, journal_id)
+    return Moved(before, after, generation, entry_id)
 
 
 def _owe(conn: Connection, row: Row[Any], effects: tuple[Effect, ...], generation: int, happening: Happening) -> None:

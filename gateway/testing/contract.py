@@ -193,7 +193,9 @@ class AdapterContract:
             task.cancel()
             await asyncio.wait({task}, timeout=_PATIENCE_S)
             assert task.cancelled(), "the cancellation was swallowed"
-            assert isinstance(await self.send(opened, self.parcel()), Taken), "after a cancellation nothing goes through"
+            assert isinstance(await self.send(opened, self.parcel()), Taken), (
+                "after a cancellation nothing goes through"
+            )
 
     async def test_content_that_cannot_be_read_to_its_end_is_not_taken(self) -> None:
         """A disk may fail in the middle."""

@@ -10,10 +10,10 @@ client = Table(
     evidence("id", String(64), primary_key=True),
     evidence("tenant", String(7)),  # "*": a client of its own tenants, listed in client_tenant
     evidence("kind", String(16)),  # produsent or fagsystem
-    operational("fiks_org_id", String(64), null=True),
-    operational("organisations", Text),  # organisation numbers, space between
-    operational("rights", Text),  # names, space between
-    operational("certificate", String(64), null=True),  # SHA-256 fingerprint for mutual TLS
+    evidence("fiks_org_id", String(64), null=True),
+    evidence("organisations", Text),  # organisation numbers, space between
+    evidence("rights", Text),  # names, space between
+    evidence("certificate", String(64), null=True),  # SHA-256 fingerprint for mutual TLS
     operational("revoked_at", BigInteger, null=True),
     evidence("created_at", BigInteger),
 )
@@ -21,8 +21,8 @@ client = Table(
 client_tenant = Table(
     "client_tenant",
     metadata,
-    operational("client_id", String(64)),
-    operational("tenant", String(7)),
+    evidence("client_id", String(64)),
+    evidence("tenant", String(7)),
     PrimaryKeyConstraint("client_id", "tenant"),
 )
 
@@ -59,6 +59,7 @@ idempotency = Table(
     evidence("content", String(64)),  # HMAC of what came with it
     evidence("message_id", String(36)),
     PrimaryKeyConstraint("tenant", "client", "key"),
+    Index("ix_idempotency_message", "message_id"),
 )
 
 tenant_key = Table(

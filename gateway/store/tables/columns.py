@@ -25,5 +25,7 @@ def operational(
 
 
 def row_id() -> Column[Any]:
-    """A number that the database gives."""
-    return evidence("id", RowId, primary_key=True, autoincrement=True)
+    """A number that the database gives: nothing commits to it, but to the order of rows that came together."""
+    column = evidence("id", RowId, primary_key=True, autoincrement=True)
+    column.info["given"] = True
+    return column

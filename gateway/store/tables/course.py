@@ -92,7 +92,7 @@ receipt = Table(
     evidence("kind", String(16)),  # transport, application, case-system
     evidence("value", String(32)),
     evidence("at", BigInteger),
-    evidence("journal_id", BigInteger),
+    evidence("entry_id", String(36), null=True),  # of the journal's entry
     UniqueConstraint("message_id", "tenant", "kind", name="uq_receipt"),
 )
 

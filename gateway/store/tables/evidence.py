@@ -54,7 +54,7 @@ head = Table(
     evidence("tenant", String(7), server_default="*"),
     evidence("root", LargeBinary),
     evidence("note", Text),  # signed, as it was published
-    evidence("at", BigInteger),
+    operational("at", BigInteger),  # for people: the note has no time
 )
 
 time_stamp = Table(

@@ -30,6 +30,7 @@ message = Table(
     evidence("lane", String(16)),
     evidence("remote_id", String(128), null=True),
     evidence("arrived_at", BigInteger),
+    evidence("row_salt", LargeBinary, null=True),  # for what the journal has of rows that stay; NULL: from before 0005
     CheckConstraint("direction IN ('inn', 'ut')", name="direction_known"),
     Index("ix_message_arrived", "arrived_at"),
     Index(
@@ -76,6 +77,7 @@ payload_key = Table(
     operational("kek_id", String(64)),
     operational("wrapped", LargeBinary),
     evidence("secrets", LargeBinary),  # sealed under the data key: the commitment salt and what else must go with it
+    evidence("row_salt", LargeBinary, null=True),  # for what the journal has of rows that go with it; NULL: as above
 )
 
 payload = Table(
@@ -152,6 +154,7 @@ dedupe = Table(
     evidence("key", String(64)),  # HMAC under the tenant's index key
     evidence("message_id", String(36)),
     PrimaryKeyConstraint("tenant", "kind", "key"),
+    Index("ix_dedupe_message", "message_id"),
 )
 
 duplicate = Table(

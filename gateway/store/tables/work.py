@@ -44,11 +44,11 @@ attempt = Table(
 incarnation = Table(
     "incarnation",
     metadata,
-    evidence("id", String(36), primary_key=True),
-    evidence("lock_key", BigInteger),
-    evidence("started_at", BigInteger),
+    operational("id", String(36), primary_key=True),
+    operational("lock_key", BigInteger),
+    operational("started_at", BigInteger),
     operational("ended_at", BigInteger, null=True),
-    Column("tenant", String(7), nullable=False, server_default="*", info={"kind": "evidence"}),
+    operational("tenant", String(7), server_default="*"),
 )
 
 partner = Table(
@@ -90,6 +90,7 @@ taking = Table(
     evidence("at", BigInteger),
     UniqueConstraint("parcel_key", "partner_reference", name="uq_taking"),
     Index("ix_taking_reference", "partner_reference"),
+    Index("ix_taking_message", "message_id"),
 )
 
 partner_figure = Table(

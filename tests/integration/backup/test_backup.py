@@ -16,7 +16,7 @@ from gateway.backup.seal import Recipient
 from gateway.crashpoints import Point
 from gateway.errors import ConfigError, StoreError, StoreFullError
 from gateway.pipeline import retention
-from gateway.store import consistency, log, shredding
+from gateway.store import consistency, journal, log, shredding
 from gateway.store.tables import metadata, payload
 from tests.integration.backup.conftest import database_file
 from tests.work import work_off
@@ -114,9 +114,13 @@ async def test_what_was_shredded_after_the_copy_is_missed_by_nobody(sqlite_house
     (message_id,) = await sqlite_house.receive(1, size=LARGE)
     taken = snapshot.take
 
+    def shred(conn):
+        journal.write(conn, journal.Entry(journal.SHREDDED, "4601-02", 1, "gateway", message_id))
+        return shredding.shred(conn, message_id)
+
     async def then_shredded(place, folder):
         found = await taken(place, folder)
-        names = await sqlite_house.env.store.write(lambda conn: shredding.shred(conn, message_id), Point.SWEEP)
+        names = await sqlite_house.env.store.write(shred, Point.SWEEP)
         await retention.remove_files(sqlite_house.env, names)
         return found
 

@@ -221,7 +221,8 @@ async def test_a_letter_that_shows_an_id_of_a_report_that_is_here_is_held_and_bo
     assert (done.state, done.may_be_same_as) == (State.HELD, (first,))
     assert ("may-be-same", first) in await warned(env, done.message_id)
     assert ("may-be-same", done.message_id) in await warned(env, first)
-    assert await events(env, first) == ["arrived", "opened", "copy-seen"]
+    told = await events(env, first)
+    assert [event for event in told if not event.startswith("attempt-")] == ["arrived", "opened", "copy-seen"]
     assert await open_alarms(env, AlarmCode.COPY_POSSIBLE) == {done.message_id}
     assert await state_of(env, first) == State.READY
     await decide(env, done.message_id, Decision("release", "kari", "en ny melding"))

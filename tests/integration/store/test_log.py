@@ -1,14 +1,12 @@
 """The tree in the store: its blocks grow with the leaves and give the roots and proofs of RFC 6962."""
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from gateway.crashpoints import Point
 from gateway.domain import merkle
-from gateway.store import journal, log, migrate
-from gateway.store.postgres import PostgresStore
+from gateway.store import journal, log
 from gateway.store.tables import head, leaf, tree_node
-from tests.postgres import OWNER, SERVICE
 
 
 async def fill(store, count):
@@ -17,6 +15,7 @@ async def fill(store, count):
     def write(conn):
         for number in range(count):
             journal.write(conn, journal.Entry(journal.ARRIVED, "4601-02", number, "x"))
+        journal.settle(conn)
         while journal.number_pending(conn):
             pass
 
@@ -81,31 +80,3 @@ async def test_a_head_is_kept_once_and_found_by_size_and_before_another(store):
         return len(conn.execute(select(head)).all())
 
     assert await store.write(keep, Point.ADMIN) == 3
-
-
-async def test_leaves_numbered_by_the_first_schema_get_their_tree_when_it_is_upgraded(store, postgres, request):
-    await fill(store, 700)
-    before = await store.read(nodes)
-    assert len(before) == 2
-
-    def back(conn):
-        for table in ("tree_node", "head", "time_stamp"):
-            conn.execute(text(f"DROP TABLE {table}"))
-        conn.execute(text("ALTER TABLE log_state DROP COLUMN payload_mark"))
-        conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-        migrate.upgrade(conn)
-
-    if isinstance(store, PostgresStore):  # the service may neither drop nor make a table
-        url = postgres.url(request.getfixturevalue("database"), OWNER)
-        owner = PostgresStore(url, timeout_s=5)
-        await owner.write(back, Point.ADMIN)
-        await owner.close()
-        await migrate.upgrade_postgres(url, role=SERVICE)
-    else:
-        await store.write(back, Point.ADMIN)
-    await store.read(migrate.check)
-    assert await store.read(nodes) == before
-
-
-def nodes(conn):
-    return conn.execute(select(tree_node).order_by(tree_node.c.index)).all()

@@ -89,7 +89,7 @@ async def test_a_disk_that_fills_in_the_middle_of_a_burst_fails_the_whole_burst(
         full = asyncio.create_task(lite.write(fill, Point.ACCEPT))
     results = await asyncio.gather(before, full, return_exceptions=True)
     assert [type(result) for result in results] == [StoreFullError, StoreFullError]
-    assert await write(lite, 3) > 0  # a small one still fits
+    assert await write(lite, 3)  # a small one still fits
     await lite.close()
     again = SqliteStore(file, busy_timeout_s=5)
     assert await kept(again) == {3}
@@ -106,7 +106,7 @@ async def test_a_transaction_that_the_driver_lost_fails_the_whole_burst(file, li
         after = asyncio.create_task(write(lite, 2))
     results = await asyncio.gather(before, lost, return_exceptions=True)
     assert [type(result) for result in results] == [StoreError, StoreError]
-    assert await after > 0  # in the next burst
+    assert await after  # in the next burst
     assert await kept(lite) == {2}
 
 
