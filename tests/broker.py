@@ -50,10 +50,8 @@ class RunningBroker:
     ca: Path
 
     async def on_disk(self, konto_id: str) -> None:
-        """Wait until an account's queue outlives a kill: RabbitMQ writes its table of new quorum queues by a timer."""
-        async with asyncio.timeout(20):
-            while not any(konto_id.encode() in table.read_bytes() for table in self.folder.rglob("names.dets")):
-                await asyncio.sleep(0.05)
+        """Wait until an account's queue outlives a kill."""
+        await asyncio.to_thread(self.node.await_queues, [konto_id])
 
 
 @dataclass

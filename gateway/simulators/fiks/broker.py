@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -80,11 +81,22 @@ class Broker:
     def kill(self) -> None:
         """End the node at once, as a power cut does. ``start`` brings it back with what was on disk.
 
-        A quorum queue declared less than half a second before is not: RabbitMQ 3.10 writes that table by a timer.
+        A quorum queue declared just before is not, and answers nobody then: ``await_queues`` first.
         """
         self._end(self._guard, signal.SIGKILL)
         self._end(self._node, signal.SIGKILL)
         self._guard = self._node = None
+
+    def await_queues(self, names: Iterable[str]) -> None:
+        """Wait until quorum queues outlive a kill: RabbitMQ 3.10 writes its table of them by a timer. Raises TimeoutError."""
+        end = time.monotonic() + _DOWN_S
+        waiting = set(names)
+        while waiting:
+            known = b"".join(table.read_bytes() for table in (self._folder / "data").rglob("names.dets"))
+            waiting = {name for name in waiting if name.encode() not in known}
+            if time.monotonic() > end:
+                raise TimeoutError
+            time.sleep(_POLL_S)
 
     def restart(self) -> None:
         """Stop in order and start again."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.connection import Connection, make_url
 
 from gateway.errors import PartnerUnavailableError
 from gateway.simulators.fiks.access import Access
@@ -43,7 +44,7 @@ class Line:
         self._address = address
         self._access = access
         self._readers: dict[str, Take] = {}
-        self._connection: AbstractConnection | None = None
+        self._connection: Connection | None = None
         self._channel: AbstractChannel | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
@@ -96,9 +97,10 @@ class Line:
         self._lost = lost = asyncio.Event()
         try:
             async with asyncio.timeout(CONNECTED_S):
-                self._connection = await self._dialled()
-                self._connection.close_callbacks.add(lambda *_: lost.set())
-                channel = await self._connection.channel()
+                self._connection = connection = self._new_connection()
+                await connection.connect()
+                connection.close_callbacks.add(lambda *_: lost.set())
+                channel = await connection.channel()
                 channel.close_callbacks.add(lambda *_: lost.set())
                 for queue, take in self._readers.items():
                     await _consume(channel, queue, take)
@@ -109,15 +111,16 @@ class Line:
         self._channel = channel
         self._up.set()
 
-    async def _dialled(self) -> AbstractConnection:
-        return await aio_pika.connect(
+    def _new_connection(self) -> Connection:
+        """Not yet dialled: what fails to connect must be closed too, or it closes itself when the loop is gone."""
+        url = make_url(
             host=self._address.host,
             port=self._address.port,
             login=self._access.operator,
             password=self._access.operator_password,
             ssl=True,
-            ssl_context=self._address.tls,
         )
+        return Connection(url, ssl_context=self._address.tls)
 
     async def _hang_up(self) -> None:
         self._up.clear()

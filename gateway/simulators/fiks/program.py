@@ -120,6 +120,9 @@ async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
         async with FiksPlatform(place).serve() as platform:
             await _settle(platform, program, folder)
             partner = await platform.open_account(ssb(), keys, "Statistisk sentralbyrå", SSB)
+            if broker is not None:
+                known = [account.konto_id for account in platform.register.accounts()]
+                await asyncio.to_thread(broker.await_queues, known)
             places = _places(platform) | {"ca": str(own / "ca.pem"), "ssb": partner.konto_id}
             desk = _desk(platform, places, broker)
             async with serving(ControlApi(desk).routes(), port=program.control_port, middlewares=[refusals]) as control:
