@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
-from gateway.domain.lifecycle import FINAL, Effect, Event
+from gateway.domain.lifecycle import OUTBOUND, Effect, Event
 from gateway.store import journal
 from gateway.store.database import add_row, insert_new, now_us
 from gateway.store.outbox import ENDED
@@ -17,6 +17,7 @@ NOTHING_LEFT: Final = frozenset({"not-taken", "refused", "guards-stopped", "not-
 """First words of an attempt's code that prove that the partner has nothing of it."""
 
 _PROOFS: Final = frozenset({Event.NOT_TAKEN, Event.PARTNER_REFUSED, Event.ROAD_CLOSED})
+_OPEN: Final = sorted({row.state.value for row in OUTBOUND})  # asked for by name: the index is on the state
 _SECOND_US: Final = 1_000_000
 
 
@@ -85,7 +86,7 @@ def awaited(conn: Connection, adapter: str, limit: int) -> list[tuple[StoredParc
         select(parcel, taking.c.partner_reference, taking.c.at.label("taken_at"))
         .join(taking, taking.c.parcel_key == parcel.c.key)
         .join(message_state, message_state.c.message_id == parcel.c.message_id)
-        .where(parcel.c.adapter == adapter, message_state.c.direction == "ut", message_state.c.state.not_in(FINAL))
+        .where(parcel.c.adapter == adapter, message_state.c.direction == "ut", message_state.c.state.in_(_OPEN))
         .order_by(taking.c.at.desc())
         .limit(limit)
     )

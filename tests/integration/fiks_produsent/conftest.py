@@ -34,8 +34,8 @@ async def opened(site: Site, folder: Path, kind: str = "sqlite") -> AsyncIterato
 
 
 @pytest.fixture
-async def sending(sites, tmp_path) -> AsyncIterator[tuple[Configuration, Environment]]:
-    async with opened(sites[0], tmp_path / "avsender") as made:
+async def sending(request, sites, tmp_path) -> AsyncIterator[tuple[Configuration, Environment]]:
+    async with opened(sites[0], tmp_path / "avsender", getattr(request, "param", "sqlite")) as made:
         yield made
 
 

@@ -60,7 +60,11 @@ async def confirmed(env, message_id, documents):
     await work_off(env)
 
 
-@pytest.mark.parametrize(("form", "kind"), [("offentlig", OFFENTLIG), ("privat", PRIVAT)])
+@pytest.mark.parametrize(
+    ("sending", "form", "kind"),
+    [("sqlite", "offentlig", OFFENTLIG), ("postgresql", "privat", PRIVAT)],
+    indirect=["sending"],
+)
 async def test_a_report_is_delivered_once_the_other_services_case_system_has_it(way, server, receiving, form, kind):
     documents = report(form)
     message_id = await way.hand_in(envelope(kind), documents)
