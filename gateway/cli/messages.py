@@ -130,6 +130,8 @@ def _print_trace(found: dict[str, Any]) -> None:
         for event in found["events"]
     ]
     show_table(rows, as_json=False, empty="no events")
+    for warning in found["warnings"]:
+        print(f"warning: {warning['code']} {warning['detail']}".rstrip())
     for owed in found["owed"]:
         parked = f", parked: {owed['parked']}" if owed["parked"] else ""
         print(f"owed: {owed['effect']} (attempt {owed['attempt']}{parked})")

@@ -71,7 +71,7 @@ def warn_of_registered(
     env: Environment, conn: Connection, row: Row[Any], report_id: str | None, pdf: bytes | None, at: int
 ) -> None:
     """Look whether a report that came over a road was registered by hand before."""
-    ids = shown_ids(row.remote_id, report_id)
+    ids = shown_ids(row.id, row.remote_id, report_id)
     others = [one for one in known_by_id(conn, row.tenant, ids, by_hand_only=True) if one != row.id]
     first = claim_pdf(env, conn, row.tenant, pdf, row.id) if pdf is not None else None
     if first is not None and first not in others and messages.get(conn, first).road == RESERVE:

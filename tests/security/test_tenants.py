@@ -35,7 +35,7 @@ WITH_ID = {
 WITHOUT_ID = {
     ("GET", "/openapi.json"), ("GET", "/messages"), ("POST", "/messages"), ("POST", "/messages/claim"),
     ("POST", "/messages/confirm"), ("GET", "/events"), ("GET", "/clocks"), ("PUT", "/webhook"), ("GET", "/webhook"),
-    ("DELETE", "/webhook"), ("POST", "/test/echo"),
+    ("DELETE", "/webhook"), ("POST", "/test/echo"), ("POST", "/registrations"),
 }  # fmt: skip
 
 

@@ -3,8 +3,11 @@
 import json
 
 import aiohttp
+import pytest
 
 from gateway.domain.lifecycle import State
+from gateway.store import journal
+from tests.edge_kit import Client
 from tests.integration.http.test_case_system import confirmation, fetched
 from tests.work import state_of, work_off
 
@@ -68,3 +71,23 @@ async def test_nobody_registers_for_an_office_that_is_not_theirs_or_without_a_ke
     assert (await register(case_system, form(TOLD | {"office": "9999-00"})))[0] == 404
     assert (await register(case_system, form(TOLD), key=None))[0] == 400
     assert (await register(case_system, form(TOLD), key="k-2"))[0] == 201  # the control
+
+
+@pytest.mark.proves("S45")
+async def test_a_letter_that_shows_an_id_of_another_office_tells_nothing_of_it_and_leaves_no_trace(case_system, env):
+    """Nor does the very PDF that another office has."""
+    case_system.directory["fagsystem-b"] = Client(id="fagsystem-b", kind="fagsystem", tenants=frozenset({"4601-03"}))
+    shown = "5f0c1d7e-0001-4222-8333-944455566677"
+    theirs = (await register(case_system, form(TOLD | {"bekymringsmeldingId": shown}, LETTER)))[1]["id"]
+
+    async def trace():
+        return await env.store.read(lambda conn: [row.entry for row in journal.of_message(conn, theirs)])
+
+    before = await trace()
+    for key, given in (("a", {"bekymringsmeldingId": shown}), ("b", {"meldingId": theirs})):
+        body = form(TOLD | {"office": "4601-03"} | given, LETTER if key == "a" else None)
+        status, told, _ = await register(case_system, body, key, client_id="fagsystem-b")
+        assert (status, told["state"], told["mayBeSameAs"]) == (201, "READY", [])
+    assert await trace() == before
+    own = await register(case_system, form(TOLD | {"bekymringsmeldingId": shown}), key="k-2")
+    assert own[1]["mayBeSameAs"] == [theirs]  # the control

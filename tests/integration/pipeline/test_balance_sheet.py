@@ -270,6 +270,7 @@ async def test_a_report_is_registered_by_command_and_the_same_one_again_is_told(
     )
     assert "is now HELD" in said
     assert f"{done['message_id']}: Dette kan være samme melding" in said
+    assert "warning: may-be-same " in await says("trace", done["message_id"])
     await says("register", *facts, "--came-at", "i går", code=1)
     await says("register", *facts, "--force", code=1)
     await says("register", *facts, "--pdf", str(tmp_path / "nowhere"), code=1)

@@ -21,6 +21,7 @@ from gateway.store import alarms, consistency, journal, messages
 from gateway.store.alarms import AlarmCode
 from gateway.store.tables import alarm, confirmation, message
 from tests.integration.pipeline.test_bad_input import readback_of
+from tests.integration.pipeline.test_covered_rows import checked
 from tests.integration.pipeline.test_fetched_roads import as_fiks
 from tests.work import state_of, work_off
 
@@ -84,6 +85,7 @@ async def test_a_letter_is_offered_read_back_and_receipted_as_any_other_report(e
     await work_off(env)
     assert await state_of(env, done.message_id) == State.RECEIPTED
     assert await env.store.read(consistency.faults) == []
+    assert await checked(env) == []
     [line] = await balance.judge(env, env.clock.now().date())
     assert (line.road, line.received, line.fates["confirmed"], line.difference) == (copies.RESERVE, 1, 1, 0)
 
@@ -205,7 +207,7 @@ async def test_the_same_request_twice_at_once_is_one_message(env):
 async def first(env, sender):
     """A report over Fiks IO, opened and READY, under the portal's id and Fiks IO's."""
     accepted = await Intake(env, "fiks").accept(
-        as_fiks(sender.delivery(), MELDING, headers={"bekymringsmelding-id": REPORT})
+        replace(as_fiks(sender.delivery(), MELDING, headers={"bekymringsmelding-id": REPORT}), answer_to=None)
     )
     await work_off(env)
     return accepted.id
@@ -229,6 +231,7 @@ async def test_a_letter_that_shows_an_id_of_a_report_that_is_here_is_held_and_bo
     assert await state_of(env, done.message_id) == State.READY
     assert await open_alarms(env, AlarmCode.COPY_POSSIBLE) == set()
     assert await env.store.read(consistency.faults) == []
+    assert await checked(env) == []
 
 
 @SQLITE
@@ -241,6 +244,8 @@ async def test_an_id_is_known_whichever_it_is_and_however_it_is_typed(env, first
 @SQLITE
 async def test_the_letter_of_a_refused_report_goes_on_with_its_warning(env, first):
     await refuse(env, first)
+    await work_off(env)
+    assert await state_of(env, first) == State.RECEIPTED  # its sender knows, and writes
     done = await registered(env, bekymringsmelding_id=REPORT)
     assert (done.state, done.may_be_same_as) == (State.READY, (first,))
     assert ("may-be-same", first) in await warned(env, done.message_id)
