@@ -165,4 +165,5 @@ OVER_QUOTA_WEIGHT: Final = 10  # above its unfinished bytes a client's octets co
 
 # Roads that are fetched from
 INBOUND_AT_ONCE: Final = 4  # deliveries of one road being stored at once
+SEND_BYTES_PER_S_MIN: Final = 256 * KIB  # a call may last so much longer than ``flow.send_s_max`` (fiks.md 5.4)
 GIVE_BACK_AFTER_S: Final = 30.0  # before a delivery that cannot be stored is given back: partners count how often

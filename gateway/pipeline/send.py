@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from sqlalchemy import Connection, select
 
+from gateway import limits
 from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.guards import Stopped
 from gateway.domain.lifecycle import Event, State
@@ -84,7 +85,7 @@ async def call(env: Environment, road: OpenRoad, item: Item, parcel: Parcel) -> 
     crashpoint(Point.SEND, Side.BEFORE)
     outcome: Outcome = Uncertain("silence")
     try:
-        async with asyncio.timeout(env.settings.flow.send_s_max):
+        async with asyncio.timeout(env.settings.flow.send_s_max + parcel.size_bytes / limits.SEND_BYTES_PER_S_MIN):
             outcome = await attempt(road.outbound, parcel, failed)
     except TimeoutError:
         env.log.warning("adapter.silent", message_id=item.message_id, partner=road.adapter)

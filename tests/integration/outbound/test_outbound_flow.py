@@ -166,6 +166,25 @@ async def test_one_hanging_partner_of_many_does_not_hold_the_others(env, site, c
         assert len(hanging.sent) == 2  # of a window of 3, the last place is kept for concern reports
 
 
+async def test_a_call_may_last_as_long_as_its_octets_need(env, site, client, monkeypatch):
+    monkeypatch.setattr(limits, "SEND_BYTES_PER_S_MIN", 1000)
+
+    async def slowly():
+        await asyncio.sleep(0.2)
+        return Taken("ref", final=True)
+
+    env = patient(await with_roads(env, site.tenant, road=Scripted([slowly])), send_s_max=0.01)
+    large = await hand_in(env, client)  # sealed, a letter of a few octets has thousands
+    await clear_all(env)
+    await work_off(env)
+    assert await state_of(env, large) == State.DELIVERED
+    monkeypatch.setattr(limits, "SEND_BYTES_PER_S_MIN", 1_000_000_000)
+    small = await hand_in(env, client)
+    await clear_all(env)
+    await work_off(env)
+    assert await state_of(env, small) in {State.UNCERTAIN, State.HELD}
+
+
 async def test_calls_cut_at_shutdown_are_taken_up_by_asking(env, site, client, monkeypatch):
     monkeypatch.setattr(limits, "SHUTDOWN_S", 0.05)
     road = Scripted([asyncio.Event().wait], [Taken("ref", final=True)])
