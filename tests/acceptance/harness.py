@@ -82,7 +82,7 @@ class ForkedGateway(GatewayProcess):
         """Live until the point is passed that often, and be killed there."""
         mark = self._mark()
         self.launch((str(mark), point, side, str(passage)))
-        assert await marked(mark), f"{point} {side} was never reached"
+        assert await marked(mark), f"{point} {side} was never reached; the gateway said last:\n{self._last_words()}"
         await self.kill()
 
     async def command(self, *arguments: str) -> Any:
@@ -104,6 +104,9 @@ class ForkedGateway(GatewayProcess):
     def _fork(self, arguments: Sequence[str], log: Path, crash: Sequence[str] = NOTHING) -> int:
         return self._forks.make([*arguments, "--config", str(self.site.configuration)], log, self.environment, crash)
 
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:])
+
     def _mark(self) -> Path:
         self._marks += 1
         return self._log.with_name(f"mark-{self._marks}")
@@ -111,6 +114,10 @@ class ForkedGateway(GatewayProcess):
     @property
     def running(self) -> bool:
         return self._forked is not None and alive(self._forked)
+
+    def renew(self) -> None:
+        """Tell it to take changed keys into use."""
+        os.kill(self._forked, signal.SIGHUP)
 
     async def kill(self) -> None:
         if self._forked is not None:
