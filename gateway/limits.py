@@ -79,6 +79,7 @@ TOKEN_BYTES_MAX: Final = 8 * KIB
 TOKEN_LEEWAY_S: Final = 10
 JWKS_BYTES_MAX: Final = 256 * KIB
 JWKS_FETCH_INTERVAL_S_MIN: Final = 60  # an unknown kid causes at most one fetch per issuer and minute
+JWKS_RETRY_S: Final = 5  # a fetch that failed is repeated after this while no set is at hand: nobody is let in then
 JWKS_KEEP_S: Final = 24 * 3600  # a failing fetch keeps the last good set this long
 JWKS_REFRESH_S: Final = 3600  # a set older than this is fetched again, so that withdrawn keys go
 TOKENS_CACHED_MAX: Final = 4096  # verified tokens remembered by their SHA-256

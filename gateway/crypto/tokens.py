@@ -1,8 +1,9 @@
 """Who calls, by access token: the checks of schools.md 4 over keys fetched from the issuer.
 
 Keys are cached per issuer. An unknown ``kid`` or an old set causes at most one fetch per issuer and minute, made once
-for all who wait; a failing fetch keeps the last good set for 24 hours (requirement S09). Verified tokens are cached by
-their SHA-256 until they expire; the token itself is neither kept nor logged.
+for all who wait; a failing fetch keeps the last good set for 24 hours (requirement S09), and where there is none it is
+repeated after seconds. Verified tokens are cached by their SHA-256 until they expire; the token itself is neither kept
+nor logged.
 """
 
 import asyncio
@@ -74,19 +75,25 @@ class _IssuerKeys:
             async with self._lock:
                 if self._wanting(kid) and self._may_fetch():
                     await self._refresh()
-        if self._keys is None or self._clock.monotonic() - self._good_at > limits.JWKS_KEEP_S:
+        keys = self._keys if self._good() else None
+        if keys is None:
             message = "the keys of the token's issuer cannot be fetched"
             raise PartnerUnavailableError(message)
-        return self._keys
+        return keys
+
+    def _good(self) -> bool:
+        return self._keys is not None and self._clock.monotonic() - self._good_at <= limits.JWKS_KEEP_S
 
     def _wanting(self, kid: str) -> bool:
         old = self._clock.monotonic() - self._good_at > limits.JWKS_REFRESH_S
         return self._keys is None or old or kid not in self._keys
 
     def _may_fetch(self) -> bool:
+        """Sooner while there is no set at all: then nobody is let in, and not a stranger's ``kid`` but our need asks."""
         if self._tried_at is None:
             return True
-        return self._clock.monotonic() - self._tried_at >= limits.JWKS_FETCH_INTERVAL_S_MIN
+        interval_s = limits.JWKS_FETCH_INTERVAL_S_MIN if self._good() else limits.JWKS_RETRY_S
+        return self._clock.monotonic() - self._tried_at >= interval_s
 
     async def _refresh(self) -> None:
         self._tried_at = self._clock.monotonic()

@@ -146,6 +146,20 @@ async def test_a_failing_fetch_keeps_the_last_good_set_for_24_hours_and_rings():
     assert await ours.verify(issuer.token(clock.now()), clock.now())
 
 
+async def test_a_start_while_the_issuer_is_away_shuts_nobody_out_for_longer_than_seconds():
+    issuer, clock = TokenIssuer(), StillClock()
+    issuer.down = True
+    ours = verifier(issuer, clock)
+    for _ in range(3):  # many callers are one question
+        with pytest.raises(PartnerUnavailableError):
+            await ours.verify(issuer.token(), NOW)
+    assert issuer.fetches == 1
+    issuer.down = False
+    clock.pass_s(5)
+    assert await ours.verify(issuer.token(), NOW)
+    assert issuer.fetches == 2
+
+
 @pytest.mark.proves("S02")
 async def test_an_issuer_that_is_not_configured_is_401_and_never_asked():
     issuer, unknown = TokenIssuer(), TokenIssuer("https://unknown.example/")
