@@ -111,7 +111,7 @@ def readings(conn: Connection, day: date) -> list[Reading]:
     """The newest list of each municipality that was read for a day."""
     query = select(journal_table.c.at, journal_table.c.entry).where(_PORTAL_LIST, journal_table.c.at >= span(day)[0])
     newest: dict[str, Reading] = {}
-    for row in conn.execute(query.order_by(journal_table.c.id)):
+    for row in conn.execute(query.order_by(journal_table.c.at, journal_table.c.id)):
         refs: dict[str, Any] = json.loads(row.entry)["refs"]
         of_day, _, kommunenummer = refs["subject"].partition("/")
         if of_day == day.isoformat():

@@ -59,7 +59,7 @@ def lines(conn: Connection, low: int, high: int) -> list[Line]:
     )
     for row in conn.execute(query.order_by(warning.c.id)):
         same[row.message_id].append(row.detail)
-    return [_read(row, same[row.id]) for row in conn.execute(_LINES.where(within).order_by(journal.c.id))]
+    return [_read(row, same[row.id]) for row in conn.execute(_LINES.where(within).order_by(journal.c.at, journal.c.id))]
 
 
 _ANSWER: Final = (

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.event import listen
 
 from gateway import cli
 from gateway.config import Reconcile
@@ -19,11 +20,12 @@ from gateway.pipeline.accept import Intake
 from gateway.pipeline.certificate import certify
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.portal_list import read_list
-from gateway.pipeline.reconcile import reconcile
+from gateway.pipeline.reconcile import readings, reconcile
 from gateway.pipeline.road_watch import take
 from gateway.spi import Address, Figures
-from gateway.store import alarms, journal
+from gateway.store import accounts, alarms, journal, ledger
 from gateway.store.alarms import AlarmCode
+from gateway.store.tables import metadata
 from tests.integration.pipeline.test_fetched_roads import as_fiks
 from tests.work import work_off
 
@@ -93,6 +95,29 @@ async def test_the_certificate_has_what_the_platform_said_and_how_long_ago(env, 
     await take(env, "fiks", Figures(Address("4601", "02"), "konto-1", 3, 1))
     text = (await certify(env, today)).text
     assert "\nplatform 4601-02 fiks konto-1 waiting 3 consumers 1 age 0 s\n" in text
+
+
+@SQLITE
+async def test_no_look_back_walks_a_table(env, today):
+    """Nor does an opening that asks who has been registered by hand."""
+    tables, low, high = set(metadata.tables), *balance.span(today)
+
+    def plans(conn):
+        asked = []
+        listen(conn, "before_cursor_execute", lambda _conn, _cursor, text, values, *_: asked.append((text, values)))
+        accounts.fates(conn, low, high)
+        ledger.lines(conn, low, high)
+        ledger.named(conn, ["4601-02"], [NAME, NAME])
+        readings(conn, today)
+        return [
+            row.detail
+            for text, values in list(asked)
+            for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)
+        ]
+
+    found = await env.store.read(plans)
+    assert len(found) > 10
+    assert [step for step in found if step.startswith("SCAN") and tables & set(step.split())] == []
 
 
 # --- The portal's list ------------------------------------------------------------------------------------------------
