@@ -15,14 +15,17 @@ from gateway.pipeline import balance, confirm, copies, hand_over, sweeper
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.register import FACTS, Order, register
+from gateway.pipeline.roads import Roads
+from gateway.pipeline.traffic import prepare
 from gateway.pipeline.unseal import REPORT_PDF
 from gateway.pipeline.worker import Incarnation
+from gateway.spi import Adapter, Receipt, Refused, Seal
 from gateway.store import alarms, consistency, journal, messages
 from gateway.store.alarms import AlarmCode
 from gateway.store.tables import alarm, confirmation, message
 from tests.integration.pipeline.test_bad_input import readback_of
 from tests.integration.pipeline.test_covered_rows import checked
-from tests.integration.pipeline.test_fetched_roads import as_fiks
+from tests.integration.pipeline.test_fetched_roads import Platform, as_fiks
 from tests.work import state_of, work_off
 
 REPORT = "5f0c1d7e-0001-4222-8333-944455566677"
@@ -259,6 +262,22 @@ async def test_the_letter_of_a_confirmed_report_is_registered_and_held(env, firs
     assert done.state == State.HELD
     again = await registered(env, bekymringsmelding_id=REPORT, reference="SAK-1")
     assert (again.state, set(again.may_be_same_as)) == (State.CONFIRMED, {first, done.message_id})
+
+
+@SQLITE
+async def test_the_letter_of_a_report_whose_receipt_was_lost_is_held_for_it_is_in_the_case_system(env, sender):
+    here = replace(env, roads=Roads())
+    await prepare(here, "fiks")
+    here.roads.open("fiks", Adapter(outbound=Platform(), seal=Seal.FIKS))
+    intake = Intake(here, "fiks")
+    lost = (await intake.accept(as_fiks(sender.delivery(), MELDING))).id
+    await work_off(here)
+    await decide(here, lost, Decision("confirm", "kari", "prøve", "SAK-1"))
+    await work_off(here)
+    assert await intake.receipt(Receipt("fiks", None, "m-1", refused=Refused("tidsavbrudd")))
+    done = await registered(here, melding_id=MELDING)
+    assert (done.state, done.may_be_same_as) == (State.HELD, (lost,))
+    assert {("paper-copy-possible", ""), ("may-be-same", done.message_id)} <= await warned(here, lost)
 
 
 @SQLITE
