@@ -94,6 +94,7 @@ TOKEN_FAULTS_MAX: Final = 6  # tries in a row without an answer, after which the
 TOKEN_BREAK_S: Final = 30.0  # ... for so long
 
 PARTNER_ANSWER_BYTES_MAX: Final = 256 * KIB  # one JSON answer of a partner's service
+PARTNER_XML_BYTES_MAX: Final = 1 * MIB  # one XML answer: a page of a hundred events is some 40 KiB
 AWAITED_MAX: Final = 1000  # parcels of one partner that are asked about in one round, the newest
 
 # Case system

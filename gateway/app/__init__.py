@@ -12,7 +12,7 @@ from gateway.app.calls import blocking, http_session
 from gateway.app.doors import Doors, expiries, listen
 from gateway.app.host_check import Host, findings, ring_host
 from gateway.app.keys import missing_keys
-from gateway.app.lending import Lender, clients_of
+from gateway.app.lending import Lender, clients_of, signing_keys
 from gateway.app.parts import (
     adapter_settings,
     catalogue_of,
@@ -100,9 +100,10 @@ class Gateway:
         """Take renewed keys and certificates into use without a stop. Raises ConfigError and goes on as before."""
         offices = offices_of(configuration)
         self.env.offices.require_same(offices)
-        clients = clients_of(configuration)
+        clients, signing = clients_of(configuration), signing_keys(configuration)
         self.doors.renew(configuration)
         self.lender.maskinporten.renew(clients)
+        self.lender.renew(signing)
         self.env.offices.renew(offices)
 
 

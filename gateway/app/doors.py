@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway import config
 from gateway.app.calls import fetch
-from gateway.app.lending import clients_of
+from gateway.app.lending import clients_of, signing_keys
 from gateway.config import Configuration
 from gateway.crypto.tokens import TokenVerifier
 from gateway.crypto.trust import read_roots
@@ -170,4 +170,6 @@ def expiries(configuration: Configuration, offices: Offices) -> dict[str, dateti
             found[f"listen.{name}"] = min(one.not_valid_after_utc for one in chain)
     for name, client in clients_of(configuration).items():
         found[f"maskinporten.{name}"[:SUBJECT_CHARS_MAX]] = client.signer.key.chain[0].not_valid_after_utc
+    for name, key in signing_keys(configuration).items():
+        found[f"signing.{name}"[:SUBJECT_CHARS_MAX]] = key.chain[0].not_valid_after_utc
     return found

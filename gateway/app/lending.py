@@ -12,12 +12,16 @@ from gateway.app.keys import KeyOpener
 from gateway.app.maskinporten import Client, Maskinporten
 from gateway.app.parts import catalogue_of
 from gateway.config import Configuration
+from gateway.crypto.certificates import TrustPolicy
+from gateway.crypto.digipost import DigipostSigner
+from gateway.crypto.keys import SigningKey
 from gateway.crypto.maskinporten import GrantRequest, GrantSigner
 from gateway.crypto.published import opens
+from gateway.crypto.trust import read_roots
 from gateway.errors import ConfigError
 from gateway.http.tls import client_context
 from gateway.pipeline.environment import Environment
-from gateway.spi import Address, Awaited, Context
+from gateway.spi import Address, Awaited, Believed, Context, Signer
 from gateway.store import messages, parcels
 
 
@@ -26,10 +30,15 @@ class Lender:
 
     def __init__(self, configuration: Configuration, env: Environment, session: aiohttp.ClientSession) -> None:
         self._folder = configuration.folder
+        self._signing = signing_keys(configuration)
         self._env = env
         self._session = session
         self._types = catalogue_of(configuration).types()
         self.maskinporten = Maskinporten(clients_of(configuration), session, env.clock, env.log)
+
+    def renew(self, signing: Mapping[str, SigningKey]) -> None:
+        """Sign with these from now on. A section that is new is lent after a start only."""
+        self._signing = {**self._signing, **signing}
 
     def context(self, adapter: str) -> Context:
         """What the adapter of this name is lent."""
@@ -43,6 +52,7 @@ class Lender:
             opens=self._opens,
             types=self._types_on(adapter),
             awaiting=partial(self._awaiting, adapter),
+            signs=self._signs,
         )
 
     async def _awaiting(self, adapter: str) -> Sequence[Awaited]:
@@ -59,12 +69,30 @@ class Lender:
             message = f"{reference}: not UTF-8"
             raise ConfigError(message) from None
 
+    def _signs(self, name: str, believed: Believed) -> Signer:
+        if name not in self._signing:
+            message = f"signing: nothing is configured under the name {name}"
+            raise ConfigError(message)
+        roots = read_roots(config.resolve(self._folder, file) for file in believed.roots)
+        return DigipostSigner(
+            lambda: self._signing[name], TrustPolicy(roots, pins=believed.pins), believed.organisation_number
+        )
+
     def _opens(self, address: Address, certificate: str) -> bool:
         office = self._env.offices.at(address)
         return office is not None and opens(certificate, office.receive.decryption_keys())
 
     def _types_on(self, channel: str) -> Mapping[str, str]:
         return {kind.channels[channel]: kind.key for kind in self._types if channel in kind.channels}
+
+
+def signing_keys(configuration: Configuration) -> dict[str, SigningKey]:
+    """The key of every section ``[signing.<name>]``. Raises ConfigError naming every fault."""
+    opener = KeyOpener(configuration.folder, configuration.settings.pkcs11)
+    rings = {name: opener.ring([], section.key) for name, section in configuration.settings.signing.items()}
+    if opener.faults:
+        raise ConfigError(*opener.faults)
+    return {name: ring.signing_key() for name, ring in rings.items()}
 
 
 def clients_of(configuration: Configuration) -> dict[str, Client]:

@@ -16,7 +16,7 @@ from gateway.app.backup import backup_certificate
 from gateway.app.calls import nobody
 from gateway.app.doors import LOOPBACK, NAMES, tls_of
 from gateway.app.keys import in_token
-from gateway.app.lending import clients_of
+from gateway.app.lending import clients_of, signing_keys
 from gateway.app.parts import adapter_settings, catalogue_of, offices_of, roads_of, trust_of, witnesses_of
 from gateway.cli.floors import floor_faults
 from gateway.cli.production import production_faults
@@ -25,7 +25,7 @@ from gateway.crypto.keys import read_private
 from gateway.errors import ConfigError
 
 _OPENED_KEY: Final = re.compile(
-    r"tenants/.*\.(receive_keys\.\d+\.key|(print|signing)_key\.key|key_encryption_key)|maskinporten\.[^.]+\.key\.key"
+    r"tenants/.*\.(receive_keys\.\d+\.key|(print|signing)_key\.key|key_encryption_key)|(maskinporten|signing)\.[^.]+\.key\.key"
 )
 _SIGNED_BY_THEMSELVES: Final = ("crl_url", "ocsp_url")  # RFC 5280 and 6960 answers; http is their usual road
 
@@ -51,6 +51,7 @@ def faults_of(configuration: Configuration) -> list[str]:
         *(partial(tls_of, configuration, name) for name in NAMES),
         partial(backup_certificate, configuration),
         partial(clients_of, configuration),
+        partial(signing_keys, configuration),
         partial(witnesses_of, configuration),
         *(partial(_secret, configuration.folder, *found) for found in secrets_of(configuration)),
     ]

@@ -11,7 +11,7 @@ from gateway import config, crashpoints
 from gateway.app.calls import nobody
 from gateway.app.doors import NAMES
 from gateway.app.keys import in_token
-from gateway.app.lending import clients_of
+from gateway.app.lending import clients_of, signing_keys
 from gateway.app.parts import data_dir, offices_of, trust_of
 from gateway.config import Configuration
 from gateway.crypto.pkcs11_uri import parse
@@ -106,7 +106,7 @@ def _certificate_faults(configuration: Configuration) -> list[str]:
 
 
 def _own_certificates(configuration: Configuration) -> Iterator[tuple[str, Certificate]]:
-    """Of the listeners, the offices and our clients at Maskinporten, as far as they can be read; what cannot is told by the check of every mode."""
+    """Of the listeners, the offices, our clients at Maskinporten and what signs requests, as far as they can be read; what cannot is told by the check of every mode."""
     for name in NAMES:
         listener: config.Listener = getattr(configuration.settings.listen, name)
         if listener.certificate is not None:
@@ -120,3 +120,6 @@ def _own_certificates(configuration: Configuration) -> Iterator[tuple[str, Certi
     with suppress(ConfigError):
         for name, client in clients_of(configuration).items():
             yield f"maskinporten.{name}", client.signer.key.chain[0]
+    with suppress(ConfigError):
+        for name, key in signing_keys(configuration).items():
+            yield f"signing.{name}", key.chain[0]

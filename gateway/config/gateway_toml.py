@@ -175,6 +175,12 @@ class Maskinporten(Section):
     tls_roots: tuple[Path, ...] = ()
 
 
+class Signing(Section):
+    """A key that signs our requests to one partner; its adapter names it by this section."""
+
+    key: KeyPair
+
+
 class Backup(Section):
     """Backups are sealed for ``certificate``, whose key is kept elsewhere; without one a passphrase is asked for.
 
@@ -227,5 +233,6 @@ class Settings(Section):
     backup: Backup = Backup()
     reconcile: Reconcile = Reconcile()
     maskinporten: dict[str, Maskinporten] = Field(default_factory=dict)
+    signing: dict[str, Signing] = Field(default_factory=dict)
     operations_token: SecretReference | None = None
     rest_limits_s: dict[str, tuple[float, ...]] = Field(default_factory=dict)

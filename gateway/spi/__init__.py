@@ -49,7 +49,9 @@ from gateway.spi.outbound import (
     attempt,
 )
 from gateway.spi.outcome import CODE, REFERENCE, Outcome, Refused, Taken, TryLater, Uncertain
+from gateway.spi.signing import Believed, SignedAnswer, Signer
 from gateway.spi.watch import Figures, Observation, Trouble, Watch
+from gateway.spi.xml import read_xml
 
 __all__ = [
     "CODE",
@@ -62,6 +64,7 @@ __all__ = [
     "Answer",
     "Answered",
     "Awaited",
+    "Believed",
     "Blobs",
     "Caller",
     "Clock",
@@ -100,6 +103,8 @@ __all__ = [
     "RequestError",
     "Route",
     "Seal",
+    "SignedAnswer",
+    "Signer",
     "Stream",
     "Taken",
     "Tokens",
@@ -110,4 +115,5 @@ __all__ = [
     "Watch",
     "attempt",
     "limits",
+    "read_xml",
 ]

@@ -15,6 +15,7 @@ from gateway.errors import ConfigError
 from gateway.spi.facade import Facade
 from gateway.spi.inbound import Address, Blobs, Inbound
 from gateway.spi.outbound import Awaited, Directory, Outbound, Seal
+from gateway.spi.signing import Believed, Signer
 from gateway.spi.watch import Watch
 
 
@@ -55,6 +56,11 @@ def _no_tokens(name: str, _scope: str) -> Tokens:
     raise ConfigError(message)
 
 
+def _no_signer(name: str, _believed: Believed) -> Signer:
+    message = f"signing: nothing is configured under the name {name}"
+    raise ConfigError(message)
+
+
 def _no_secret(reference: str) -> str:
     message = f"{reference}: no secrets can be read here"
     raise ConfigError(message)
@@ -81,7 +87,8 @@ class Context:
     whose certificate goes back to these roots (paths as configured), or to a public one where none are given.
     ``opens``: whether what is sealed for this certificate (PEM) can be opened by a key of that office. ``types``: our
     message type by its identifier on this channel (``[kanal.<adapter>]`` of the type). ``awaiting``: parcels that the
-    partner took over this road and whose end is not known, for an adapter that must ask for receipts.
+    partner took over this road and whose end is not known, for an adapter that must ask for receipts. ``signs``: by the
+    name of a section ``[signing.<name>]``, for a partner with such certificates; raises ConfigError.
     """
 
     clock: Clock
@@ -93,6 +100,7 @@ class Context:
     opens: Callable[[Address, str], bool] = _opens_nothing
     types: Mapping[str, str] = field(default_factory=dict)
     awaiting: Callable[[], Awaitable[Sequence[Awaited]]] = _nothing_awaited
+    signs: Callable[[str, Believed], Signer] = _no_signer
 
 
 @dataclass(frozen=True, slots=True)

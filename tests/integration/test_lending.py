@@ -1,22 +1,25 @@
 """What adapters are lent does what its names promise, with the real keys, files and handshakes of an installation."""
 
+from base64 import b64decode
 from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from gateway import config
 from gateway.app.doors import expiries
-from gateway.app.lending import Lender, clients_of
+from gateway.app.lending import Lender, clients_of, signing_keys
 from gateway.app.parts import offices_of
-from gateway.errors import ConfigError
+from gateway.errors import CertificateError, ConfigError
 from gateway.http.tls import server_context
 from gateway.observability import logging
 from gateway.ports import SystemClock
 from gateway.simulators.serving import serving
-from gateway.spi import Address
+from gateway.spi import Address, Believed
 from gateway.testing.pki import Pki, certificate_pem, receive_key
 from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, make_site
 from tests.conftest import ROOT
@@ -32,7 +35,8 @@ def site(tmp_path_factory):
         issuer="https://issuer.example/",
         jwks_uri="https://issuer.example/jwks",
         sections='[maskinporten.fiks]\naudience = "https://test.maskinporten.no/"\nclient_id = "oss"\n'
-        'token_endpoint = "https://test.maskinporten.no/token"\nkey = { key = "file:keys/signing.pem" }\n',
+        'token_endpoint = "https://test.maskinporten.no/token"\nkey = { key = "file:keys/signing.pem" }\n'
+        '[signing.digipost]\nkey = { key = "file:keys/signing.pem" }\n',
     )
 
 
@@ -109,3 +113,24 @@ def test_the_certificate_that_signs_grants_is_among_those_whose_end_rings(site):
     configuration = config.load(site.configuration)
     ends = expiries(configuration, offices_of(configuration))
     assert ends["maskinporten.fiks"] == clients_of(configuration)["fiks"].signer.key.chain[0].not_valid_after_utc
+
+
+async def test_requests_are_signed_with_the_key_of_the_named_section_and_no_other(site, lent):
+    certificate = (site.folder / "keys" / "signing.pem").read_text()
+    certificate = certificate[certificate.index("-----BEGIN CERT") :]
+    believed = signing_keys(config.load(site.configuration))["digipost"].chain[0]
+    pins = Believed(pins=frozenset({believed.fingerprint(hashes.SHA256()).hex()}))
+    signer = lent.signs("digipost", pins)
+    assert signer.fingerprint(certificate, SystemClock().now()) in pins.pins
+    signature = b64decode(signer.sign("GET", "/", {"Date": "now"}))
+    believed.public_key().verify(signature, b"GET\n/\ndate: now\n\n", PKCS1v15(), hashes.SHA256())
+    with pytest.raises(CertificateError):
+        lent.signs("digipost", Believed(roots=(Path("ca.pem"),))).fingerprint(certificate, SystemClock().now())
+    with pytest.raises(ConfigError):
+        lent.signs("annet", pins)
+
+
+def test_the_end_of_a_certificate_that_signs_requests_rings(site):
+    configuration = config.load(site.configuration)
+    end = signing_keys(configuration)["digipost"].chain[0].not_valid_after_utc
+    assert expiries(configuration, offices_of(configuration))["signing.digipost"] == end
