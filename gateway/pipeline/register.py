@@ -10,7 +10,7 @@ Safe to repeat under the same Idempotency-Key.
 import asyncio
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -200,7 +200,7 @@ def _commit(env: Environment, conn: Connection, new: _New) -> Registered:
 def _owner(env: Environment, conn: Connection, new: _New, order: Order) -> str:
     """Whose request this is: ours, or that of an earlier one with the same key and the same content."""
     tenant = new.told.tenant
-    told = repr(new.told).encode()  # every field, in order
+    told = orjson.dumps({name: value for name, value in asdict(new.told).items() if value is not None})
     content = hashlib.sha256(told + b"\x00" + (new.pdf or b"")).digest()
     key = env.vault.mac(tenant, "idempotency", f"key\x00{order.client}\x00{order.key}".encode())
     mac = env.vault.mac(tenant, "idempotency-content", content)
