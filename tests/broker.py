@@ -9,7 +9,6 @@ import atexit
 import os
 import secrets
 import shutil
-import socket
 import ssl
 import tempfile
 import uuid
@@ -33,6 +32,7 @@ from gateway.simulators.fiks.register import Account, Integration
 from gateway.simulators.issuer import RegisteredClient
 from gateway.simulators.token_source import TokenRequest, TokenSource
 from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key
+from gateway.testing.site import free_port
 
 SUPPLIER = "987654325"
 CLIENT = "prove-fiks-klient"
@@ -178,15 +178,6 @@ def new_broker(folder: Path) -> RunningBroker:
     certificate = pki.tls_server().write_pem(folder / "tls.pem")
     ca = folder / "ca.pem"
     ca.write_bytes(certificate_pem(pki.root.certificate))
-    port = _quiet_port()
+    port = free_port()
     node = Broker(folder / "node", certificate=certificate, key=certificate, auth_url=f"http://127.0.0.1:{port}/auth")
     return RunningBroker(node, folder, port, pki, certificate, ca)
-
-
-def _quiet_port() -> int:
-    """A port that the system gives to nobody who asks for any: it is closed between tests and must stay ours."""
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port

@@ -20,6 +20,9 @@ SENDER_ORGANISATION: Final = "987654325"
 FIKS_ORG_ID: Final = "5c6d7e8f-0011-4222-8333-944455566677"
 AUDIENCE: Final = "https://budstikke.test/"
 SCOPE_FAGSYSTEM: Final = "budstikke:fagsystem"
+_PORT_FIRST: Final = 20_000
+_PORTS: Final = 10_000
+"""Below what Linux hands out by itself (``ip_local_port_range``)."""
 _NEEDED: Final = ("frister.toml", "hjemler.toml", "routes.toml")
 
 
@@ -63,10 +66,18 @@ class Site:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that is free, and that the system gives to nobody who asks for any.
+
+    So it is likely to be free still when who listened there was killed and is started again.
+    """
+    while True:
+        port = _PORT_FIRST + secrets.randbelow(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def make_site(

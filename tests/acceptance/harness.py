@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -82,7 +82,8 @@ class ForkedGateway(GatewayProcess):
         """Live until the point is passed that often, and be killed there."""
         mark = self._mark()
         self.launch((str(mark), point, side, str(passage)))
-        assert await marked(mark), f"{point} {side} was never reached; the gateway said last:\n{self._last_words()}"
+        reached = await marked(mark, lambda: self.running)
+        assert reached, f"{point} {side} was never reached; the gateway said last:\n{self._last_words()}"
         await self.kill()
 
     async def command(self, *arguments: str) -> Any:
@@ -152,10 +153,10 @@ async def gone(pid: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def marked(mark: Path, within_s: float = 60) -> bool:
-    """Whether the armed point was reached in time."""
+async def marked(mark: Path, running: Callable[[], bool] = lambda: True, within_s: float = 60) -> bool:
+    """Whether the armed point was reached in time; who ended by itself does not reach it any more."""
     until = time.monotonic() + within_s
-    while time.monotonic() < until:
+    while time.monotonic() < until and running():
         if mark.exists():
             return True
         await asyncio.sleep(0.005)
