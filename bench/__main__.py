@@ -78,6 +78,7 @@ async def _print_rates(machine: Machine, reports: int) -> None:
         with _folder() as folder:
             run = await measure_journey(folder, reports, bits)
         _print_row(f"journey, RSA-{bits}", run, machine.journey_s(run.sizes, bits), COMMITS_JOURNEY * machine.sync_s)
+        print(f"{f'journey, RSA-{bits}, evidence of its CPU':44}{run.evidence_share:8.1%}")
     for name, run in (("1 producer", alone), (f"{PRODUCERS} producers", intake)):
         print(f"post to 201, {name}: p50 {run.percentile_ms(50):.1f} ms, p99 {run.percentile_ms(99):.1f} ms")
 

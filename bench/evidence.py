@@ -46,6 +46,7 @@ def measure_evidence(folder: Path) -> Figures:
         conn.exec_driver_sql("BEGIN IMMEDIATE")
         for number in range(ENTRIES):
             journal.write(conn, journal.Entry(journal.ARRIVED, "4601-02", number, "bench"))
+        journal.settle(conn)
         numbered = ENTRIES / _timed(lambda: _number(conn))
         _lay(conn, log.size(conn), LEAVES)
         tree = log.subtree(conn)

@@ -5,10 +5,11 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bench.evidence_share import evidence_cpu_s
 from bench.process import cpu_s
 from bench.sender import Posted, Sender, Sizes, sender
 from gateway.demo.cast import Cast, assembled
@@ -28,13 +29,22 @@ _NO_WORKERS: Final = _UNLIMITED + "[engine]\nworkers_concern = 0\n"  # what is t
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of one run. ``cpu_s`` is the gateway's; ``seconds`` are each post's, sorted."""
+    """What came of one run. ``cpu_s`` is the gateway's; ``seconds`` are each post's, sorted.
+
+    ``evidence_s``: of a journey, the CPU seconds that its evidence takes alone, warm-up included (``evidence_share``).
+    """
 
     count: int
     cpu_s: float
     wall_s: float
     seconds: tuple[float, ...]
     sizes: Sizes
+    evidence_s: float = 0.0
+
+    @property
+    def evidence_share(self) -> float:
+        """The part of the gateway's CPU that goes into evidence."""
+        return self.evidence_s / (self.count + _WARM_UP) * self.count / self.cpu_s
 
     @property
     def per_cpu_s(self) -> float:
@@ -77,7 +87,8 @@ async def measure_journey(folder: Path, count: int, bits: int) -> Run:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
         await _require_delivered(cast, posted)
-        return run
+        database = cast.site.folder / "var" / SQLITE_FILE
+        return replace(run, evidence_s=await asyncio.to_thread(evidence_cpu_s, database, folder / "copy.sqlite3"))
 
 
 def _run(gateway: GatewayProcess, posted: list[Posted], begin: float, used: float, sizes: Sizes) -> Run:

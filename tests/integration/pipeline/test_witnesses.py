@@ -77,7 +77,7 @@ async def test_a_witness_silent_for_a_day_rings_and_its_line_closes_the_alarm(en
 @ON_SQLITE
 async def test_only_a_head_that_both_signed_counts(env, note, witness, waited):
     stranger = NoteSigner("other.test/witness", Ed25519PrivateKey.generate())
-    text = note.partition("\n\n")[0] + "\n"
+    text, size = note.partition("\n\n")[0] + "\n", note.split("\n")[1]
     plain = sign(text, [env.heads.signer, NoteSigner(witness.public.name, witness._key)])
     not_ours = sign(text, [stranger])
     for wrong in (
@@ -85,7 +85,7 @@ async def test_only_a_head_that_both_signed_counts(env, note, witness, waited):
         stranger.cosign(note, 1),
         plain,
         witness.cosign(not_ours, 1),
-        witness.cosign(note, 1).replace("\n1\n", "\n2\n"),
+        witness.cosign(note, 1).replace(f"\n{size}\n", f"\n{size}1\n", 1),
         "nonsense",
         "",
         "x" * 70_000,
