@@ -81,7 +81,7 @@ def _sealed(sending: Sender, file: Path, size: int) -> tuple[Upload, str]:
         envelope = EnvelopeWriter(sending.receivers.container.certificate, FIKS_ENVELOPE, out.write)
         container = ContainerWriter(envelope.write, sending.key, at=datetime.now(UTC))
         container.add(JSON_NAME, JSON_MEDIA_TYPE, [report.json])
-        container.add(PDF_NAME, PDF_MEDIA_TYPE, _pdf(size))
+        container.add(PDF_NAME, PDF_MEDIA_TYPE, pdf_of(size))
         container.close()
         envelope.close()
         out.write(after)
@@ -90,13 +90,13 @@ def _sealed(sending: Sender, file: Path, size: int) -> tuple[Upload, str]:
 
 def _seal_print_part(sending: Sender, out: BinaryIO, size: int, update: Callable[[bytes], object]) -> None:
     envelope = EnvelopeWriter(sending.receivers.print_part.certificate, PRINT_PART, out.write)
-    for piece in _pdf(size):
+    for piece in pdf_of(size):
         update(piece)
         envelope.write(piece)
     envelope.close()
 
 
-def _pdf(size: int) -> Iterator[bytes]:
+def pdf_of(size: int) -> Iterator[bytes]:
     """Octets that no compression shrinks, the same ones for the same size."""
     chance = random.Random(size)  # noqa: S311  filling, no secret
     yield _BEGIN

@@ -74,7 +74,7 @@ class Sender:
         sample = self.report()
         sizes = Sizes(0, 0, 0, 0)
         uploads = []
-        for content in _documents(sample.json, count):
+        for content in documents(sample.json, count):
             done = seal(replace(sample, json=content), self.receivers, self.key, datetime.now(UTC))
             klient_id = str(uuid.uuid4())
             uploads.append(Upload(klient_id, multipart(done, klient_id)))
@@ -116,7 +116,7 @@ async def sender(cast: Cast) -> AsyncIterator[Sender]:
         yield Sender(cast, session, receiver, await cast.produsent.receivers(receiver))
 
 
-def _documents(sample: bytes, count: int) -> Iterator[bytes]:
+def documents(sample: bytes, count: int) -> Iterator[bytes]:
     """The sample with a text that fills it up; no two alike, since a report that comes twice is linked, not delivered."""
     document = json.loads(sample)
     told = document["melding"]["melding"]

@@ -113,6 +113,10 @@ class ForkedGateway(GatewayProcess):
         return self._log.with_name(f"mark-{self._marks}")
 
     @property
+    def pid(self) -> int:
+        return self._forked
+
+    @property
     def running(self) -> bool:
         return self._forked is not None and alive(self._forked)
 

@@ -16,6 +16,8 @@ from functools import partial
 import pytest
 import pytest_asyncio
 
+from bench.fiks_memory import seal_large
+from bench.process import peak_bytes
 from gateway.crashpoints import Point, Side
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.keys import KeyFile, SoftwareKey, read_key
@@ -23,11 +25,13 @@ from gateway.demo.fiks_cast import FiksCast, fiks_assembled
 from gateway.domain.deadlines import OSLO
 from gateway.errors import PartnerUnavailableError
 from gateway.simulators.feil import Feil
+from gateway.simulators.fiks.dispatch import Outgoing
 from gateway.simulators.fiks.faults import FiksFault
 from gateway.simulators.fiks.figures import as_csv
 from gateway.simulators.fiks.parcel import open_parcel
 from gateway.simulators.fiks.portal import AVVIST_FAGSYSTEM, LEVERT, MOTTATT, SENDT_PRINT, Followed
 from gateway.simulators.ledger import STORED, read_ledger
+from gateway.simulators.sample import PDF_NAME
 from gateway.testing.pki import receive_key
 from gateway.testing.site import KOMMUNENUMMER, free_port
 from tests.acceptance.harness import QUICK, ForkedGateway, differences
@@ -38,6 +42,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 
 SECTIONS = QUICK + "poll_idle_s = 0.2\n"
 WITHIN_S = 60
+LARGE_BYTES = 100_000_000  # 300 MB and 1 GB: ``python -m bench.fiks``
 PERSON = ("--person", "kari", "--reason", "prove")
 
 
@@ -374,6 +379,25 @@ async def test_deliveries_that_are_wrong_in_every_way_wait_for_a_person_and_stop
     )  # a sender whom the catalogue does not know: delivered, its receipt is a person's
     assert not any(one.ended for one in spoiled)
     assert stage.given_up()[given_up:] == []
+
+
+# --- What is large ----------------------------------------------------------------------------------------------------
+
+
+async def test_100_mb_from_dokumentlager_to_the_case_system_take_hardly_more_memory_than_any_report(stage, tmp_path):
+    before = await stage.fiks.report()
+    await stage.once([before])
+    peak, container = peak_bytes(stage.gateway.pid), tmp_path / "container"
+    digest = await asyncio.to_thread(seal_large, stage.fiks, container, LARGE_BYTES)
+    order = Outgoing(stage.fiks.platform.portal.konto_id, stage.konto_id, before.type)
+    assert (await stage.fiks.platform.send(order, container)).dokumentlager_id
+
+    async def stored() -> bool:
+        rows = read_ledger(stage.fiks.cast.sink_ledger)
+        return any(row["event"] == STORED and row["documents"][PDF_NAME] == digest for row in rows)
+
+    await until(stored)
+    assert peak_bytes(stage.gateway.pid) - peak < LARGE_BYTES / 2
 
 
 # --- Two gateways -----------------------------------------------------------------------------------------------------

@@ -51,6 +51,10 @@ class Peer:
             raise PeerError(told["fault"])
         return told["ok"]
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         self._process.stdin.close()
         self._process.wait(20)
