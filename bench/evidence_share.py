@@ -20,11 +20,7 @@ from gateway.store.sqlite import sqlite_engine
 from gateway.store.tables import journal as entries
 from gateway.store.tables import metadata
 
-<<<<<<< HEAD
 Rows = dict[tuple[Table, str | None], list[dict[str, Any]]]
-=======
-Rows = dict[tuple[Table, str | None], list[Mapping[str, Any]]]
->>>>>>> 092de681c7745a02a7537d66e4cbaf2097ae9029
 
 
 def evidence_cpu_s(database: Path, copy: Path) -> float:
@@ -63,11 +59,7 @@ def _of(rows: Rows, body: Mapping[str, Any]) -> list[tuple[Table, Mapping[str, A
     for name in filter(lambda name: name.startswith("row:"), body["commit"]):
         table = metadata.tables[name.split(":")[1]]
         message_id = body["message_id"] if coverage.named_by(table) is not None else None
-<<<<<<< HEAD
         noted.append((table, rows[table, message_id].pop() | {"tenant": body["tenant"]}))
-=======
-        noted.append((table, rows[table, message_id].pop()))
->>>>>>> 092de681c7745a02a7537d66e4cbaf2097ae9029
     return noted
 
 
