@@ -1,13 +1,37 @@
-"""What several tests of Digipost share: a reader of sealed documents that shares no code with their writer."""
+"""What several tests of Digipost share: the simulator with our road to it, and a reader of sealed documents of its own."""
 
+import io
+import uuid
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import aiohttp
 from asn1crypto import cms
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import padding as block_padding
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from adapters.digipost import open_road
+from adapters.digipost.letter import Letter, LetterDocument
+from adapters.digipost.settings import DigipostSettings
+from gateway.crypto.certificate_facts import facts_of
+from gateway.crypto.certificates import TrustPolicy
+from gateway.crypto.digipost import DigipostSigner
+from gateway.crypto.keys import SoftwareKey
+from gateway.crypto.trust import read_roots
+from gateway.http.tls import client_context
+from gateway.observability import logging
+from gateway.simulators.digipost.people import Kind, Person
+from gateway.simulators.digipost.server import DigipostServer
+from gateway.simulators.digipost.signing import Broker
+from gateway.spi import Address, Awaited, Context
+from gateway.testing.clock import HandClock
+from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key
 
 
 @dataclass(frozen=True)
@@ -40,3 +64,94 @@ def decrypted(sealed, private):
         (int(transport["version"]), name),
         (transport["key_encryption_algorithm"]["algorithm"].native, cipher["algorithm"].native, len(key)),
     )
+
+
+KARI, PER, UKJENT = "01010112345", "02020212345", "03030312345"
+RESERVERT, SPERRET = "04040412345", "05050512345"
+OFFICE = Address("4601", "02")
+BROKER, SENDER = 9999, 7777
+PDF = b"%PDF-1.7\n" + b"brev " * 5000
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Of Digipost, of us, of a user and of the printer; made once."""
+
+    digipost: Credential
+    renewed: Credential
+    ours: Credential
+    user: Credential
+    printer: Credential
+
+    @staticmethod
+    def make():
+        pki = Pki()
+        digipost = (pki.organisation("984661185", "Prove Digipost") for _ in range(2))
+        return Keys(*digipost, pki.organisation("974760673"), receive_key(), receive_key())
+
+
+def software(credential):
+    return SoftwareKey(credential.key, credential.chain)
+
+
+def pin(credential):
+    return credential.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def public_key(credential):
+    return credential.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def simulator(keys, clock):
+    """A server that knows our broker and people of every kind."""
+    server = DigipostServer(software(keys.digipost), certificate_pem(keys.printer.certificate).decode(), clock.now)
+    server.register(Broker(BROKER, facts_of(keys.ours.certificate), frozenset({SENDER})))
+    server.post.add(
+        Person(KARI, Kind.USER, public_key(keys.user), "keyhash-1"),
+        Person(PER, Kind.NOT_USER),
+        Person(RESERVERT, Kind.RESERVED),
+        Person(SPERRET, Kind.BLOCKED),
+    )
+    return server
+
+
+@asynccontextmanager
+async def digipost(keys, session_s=5.0, signing=None, **settings):
+    """The server and our road to it, at one clock. ``awaited``: what the gateway says that it waits for."""
+    clock, log, awaited = HandClock(), io.StringIO(), []
+    server = simulator(keys, clock)
+
+    async def awaiting():
+        return [Awaited(one, OFFICE, KARI, one, clock.now()) for one in awaited]
+
+    def signs(_name, believed):
+        roots = read_roots(believed.roots)
+        key = software(signing or keys.ours)
+        return DigipostSigner(lambda: key, TrustPolicy(roots, pins=believed.pins), believed.organisation_number)
+
+    timeout = aiohttp.ClientTimeout(total=session_s, connect=2)
+    async with server.serve() as base, aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
+        told = {
+            "api_url": base,
+            "broker_id": BROKER,
+            "pins": [pin(keys.digipost)],
+            "senders": [{"kommunenummer": "4601", "bydelsnummer": "02", "sender_id": SENDER}],
+        }
+        context = Context(
+            clock=clock, session=session, log=logging.to(log), tls=client_context, signs=signs, awaiting=awaiting
+        )
+        async with open_road(DigipostSettings(**(told | settings)), context) as road:
+            yield SimpleNamespace(server=server, road=road, clock=clock, log=log, awaited=awaited, context=context)
+
+
+def document(content=PDF, subject="Informasjon", **other):
+    async def stream():
+        for start in range(0, len(content), 4096):
+            yield content[start : start + 4096]
+
+    fields = {"uuid": str(uuid.uuid4()), "subject": subject, "file_type": "pdf", "size_bytes": len(content)}
+    return LetterDocument(**(fields | {"content": stream} | other))
+
+
+def letter(*documents, recipient=KARI, **other):
+    return Letter(str(uuid.uuid4()), OFFICE, recipient, documents or (document(),), **other)

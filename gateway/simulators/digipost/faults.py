@@ -1,0 +1,43 @@
+"""What can go wrong at Digipost, or on the way to it. Each switch counts down with every time that it happens."""
+
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class DigipostFault(StrEnum):
+    """``LOST_ANSWER`` and ``CLOSING_ACCOUNT`` wait for the next letter; the others hit the next request but the root's."""
+
+    UNSIGNED_503 = "unsigned-503"  # a proxy in front, that knows no signatures
+    UNSIGNED_404 = "unsigned-404"  # the same, or somebody who wants a letter printed
+    THROTTLED = "throttled"  # 429 with Retry-After
+    SERVER_ERROR = "server-error"  # 500, signed
+    WRONG_CLOCK = "wrong-clock"  # well signed, of six minutes ago
+    WRONG_HASH = "wrong-hash"
+    GZIP = "gzip"  # packed, and the hash over what is packed
+    CUT = "cut"  # the line is cut before anything was done
+    LOST_ANSWER = "lost-answer"  # the letter is taken, and the line is cut instead of the answer
+    CLOSING_ACCOUNT = "closing-account"  # the person closes the account just before the letter
+    UNKNOWN_EVENT = "unknown-event"  # the next page of events has one of a type that nobody has heard of
+
+
+class Faults:
+    """Which switches are on, and how often still."""
+
+    def __init__(self) -> None:
+        self._left: Counter[DigipostFault] = Counter()
+
+    def arm(self, fault: DigipostFault, times: int = 1) -> None:
+        """Let it happen the next ``times`` times; 0 takes it away."""
+        self._left[fault] = times
+
+    def armed(self) -> Mapping[DigipostFault, int]:
+        """What would happen, and how often still."""
+        return dict(+self._left)
+
+    def take(self, fault: DigipostFault) -> bool:
+        """Whether it happens now; one time is used up."""
+        if self._left[fault] <= 0:
+            return False
+        self._left[fault] -= 1
+        return True
