@@ -30,10 +30,9 @@ _SERVER: Final = "-XX:TieredStopAtLevel=4"
 
 async def measure_java(here: FiksCast, folder: Path, containers: list[bytes], warm_up: int) -> Phase:
     """Send them to an account with the office's key, and let the client open them; the first ones only warm it up."""
-    account = await _account(here)
+    account = await add_java(here)
     with peer("FiksIo", folder, *trusting(folder, here.cast.site.ca), _SERVER) as java:
-        settings = _settings(here, account)
-        await asyncio.to_thread(java, "connect", name=_NAME, **settings)
+        await asyncio.to_thread(java, "connect", name=_NAME, **settings_of(here, account))
         await asyncio.to_thread(java, "subscribe", name=_NAME)
         await _through(here, java, account, containers[:warm_up])
         begin, used = time.perf_counter(), cpu_s(java.pid)
@@ -41,7 +40,8 @@ async def measure_java(here: FiksCast, folder: Path, containers: list[bytes], wa
         return Phase(len(containers) - warm_up, cpu_s(java.pid) - used, time.perf_counter() - begin)
 
 
-async def _account(here: FiksCast) -> Integration:
+async def add_java(here: FiksCast) -> Integration:
+    """An account of its own for the client, with the office's key, and an integration that may use it."""
     konto_id = str(uuid.uuid4())
     facts = facts_of(here.receive.certificate)
     await here.platform.add_account(Account(konto_id, "Java", FIKS_ORG_ID, ORGANISATION, facts, KOMMUNENUMMER))
@@ -49,7 +49,8 @@ async def _account(here: FiksCast) -> Integration:
     return here.platform.add_integration(made)
 
 
-def _settings(here: FiksCast, account: Integration) -> dict[str, object]:
+def settings_of(here: FiksCast, account: Integration) -> dict[str, object]:
+    """What the peer's order ``connect`` wants to know."""
     keys, platform = here.cast.site.folder / "keys", here.platform
     return {
         "kontoId": next(iter(account.kontoer)),
