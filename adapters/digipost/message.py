@@ -14,6 +14,7 @@ from adapters.digipost.settings import AuthenticationLevel
 
 API: Final = "http://api.digipost.no/schema/v8"
 DATA_TYPES: Final = "http://api.digipost.no/schema/datatypes"
+_OPENING_RECEIPT: Final = f"{{{DATA_TYPES}}}opening-receipt"
 EMAIL_SUBJECT: Final = "Ny post"
 EMAIL_TEXT: Final = "Du har fått ny post i Digipost. Logg inn for å lese den."
 """The only words that leave in a notification (rule R17)."""
@@ -73,8 +74,10 @@ def _document(element: Element, document: LetterDocument, level: AuthenticationL
     if document.appointment is not None:
         _appointment(_node(element, "data-type"), document.appointment)
     elif letter is not None and letter.opening_receipt:
-        # The element of the same name has a text whose meaning nobody tells; this is the newer form (digipost.md 4.3).
-        etree.SubElement(_node(element, "data-type"), f"{{{DATA_TYPES}}}opening-receipt", nsmap={None: DATA_TYPES})
+        # The element of the same name has a text whose meaning nobody tells; this is the newer form (digipost.md 4.3). Its
+        # group is required by the schema, whatever it groups: each letter is alone in its own.
+        receipt = etree.SubElement(_node(element, "data-type"), _OPENING_RECEIPT, nsmap={None: DATA_TYPES})
+        etree.SubElement(receipt, f"{{{DATA_TYPES}}}group").text = letter.key
 
 
 def _place_of_encrypted(element: Element) -> int:

@@ -25,6 +25,7 @@ _WORDS: Final = {
     r"^dict\[str, str": "table of texts",
     r"^(tuple|frozenset)\[str": "list of texts",
     r"^tuple\[float": "list of numbers",
+    r"^(tuple|frozenset)\[int": "list of whole numbers",
     r"^tuple\[.*Path": "list of paths",
     r"Path": "path",
     r"^bool": "true or false",

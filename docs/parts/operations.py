@@ -3,6 +3,7 @@
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.observability import metrics as ours
+from gateway.simulators.digipost.program import DigipostProgram
 from gateway.simulators.fiks.program import FiksProgram
 from gateway.simulators.programs import CaseSystemProgram, IssuerProgram, ProdusentProgram
 from parts.configuration import section
@@ -29,6 +30,7 @@ def simulators() -> str:
         ("produsent", ProdusentProgram),
         ("case-system", CaseSystemProgram),
         ("fiks", FiksProgram),
+        ("digipost", DigipostProgram),
     ):
         parts.append(f"### `budstikke simulate {name}`")
         parts.extend(section("", model))

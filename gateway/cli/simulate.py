@@ -45,6 +45,14 @@ def fiks(settings: Settings) -> None:
     asyncio.run(run_fiks(_read(FiksProgram, settings), settings.resolve().parent, partial(print, flush=True)))
 
 
+@app.command("digipost")
+def digipost(settings: Settings) -> None:
+    """Be Digipost for those who send letters, with people of every kind, until stopped."""
+    from gateway.simulators.digipost.program import DigipostProgram, run_digipost  # noqa: PLC0415  as below
+
+    asyncio.run(run_digipost(_read(DigipostProgram, settings), settings.resolve().parent, partial(print, flush=True)))
+
+
 def _run(kind: str, settings: Path) -> None:
     from gateway.simulators import programs  # noqa: PLC0415  simulators have no import in production (S86)
 

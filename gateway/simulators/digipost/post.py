@@ -114,6 +114,10 @@ class Post:
         own = [one for one in self.events if one.broker == broker.number and begin <= one.at < end]
         return [one for one in own if sender in {None, one.sender}][slot]
 
+    def has(self, document: str) -> bool:
+        """Whether it was sent."""
+        return document in self._documents
+
     def open(self, document: str) -> None:
         """The person reads it."""
         letter = self._documents[document]

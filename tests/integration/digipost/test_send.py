@@ -282,6 +282,7 @@ async def test_a_letter_that_no_retry_would_mend_is_refused_and_not_sent(keys, c
         assert "POST /messages" not in here.server.requests
 
 
+@pytest.mark.proves("S59")
 async def test_a_renewed_certificate_is_taken_if_it_is_believed_and_holds_everything_if_not(keys):
     async with digipost(keys, pins=[pin(keys.digipost), pin(keys.renewed)]) as here:
         await here.road.sender.send(letter())
