@@ -86,7 +86,8 @@ def test_the_traps_would_be_seen(traps):
     assert came == [b"here"]
 
 
-def test_plain_xml_is_read_and_comments_are_not():
+@pytest.mark.proves("S21")
+def test_control_plain_xml_is_read_and_comments_are_not():
     root = read_xml('<?xml version="1.0" encoding="UTF-8"?><a><!-- x --><?y z?>æ</a>'.encode())
     assert (root.tag, len(root)) == ("a", 0)
     assert "".join(root.itertext()) == "æ"

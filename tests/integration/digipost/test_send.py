@@ -287,7 +287,7 @@ async def test_a_renewed_certificate_is_taken_if_it_is_believed_and_holds_everyt
     async with digipost(keys, pins=[pin(keys.digipost), pin(keys.renewed)]) as here:
         await here.road.sender.send(letter())
         here.server.rotate(software(keys.renewed))
-        assert isinstance((await here.road.sender.send(letter())).outcome, Taken)
+        assert isinstance((await here.road.sender.send(letter())).outcome, Taken)  # the control: both are pinned
         assert here.server.requests.count("GET /") == 2
     async with digipost(keys) as here:
         watched = here.road.watch.observations()
