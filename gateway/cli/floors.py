@@ -8,6 +8,7 @@ from typing import Final
 _TRIED: Final = "the oldest release that the tests have run with"
 
 FLOORS: Final[dict[str, tuple[str, str]]] = {
+    "aio-pika": ("10.2.1", "how it and its parts end a connection and refuse a login was tried in this release"),
     "aiohttp": (
         "3.14.5",
         "3.14.1 and 3.14.2 take a body behind a websocket upgrade for a request (GHSA-mfx4-hv73-q22v)",

@@ -50,7 +50,8 @@ async def show_evidence(
     """Balance, proof file, shredding, and the verdict of the small verifier. Returns whether it was ``ok``."""
     today = (await cast.gateway.command("daily-certificate", "--day", f"{datetime.now(OSLO):%Y-%m-%d}"))["lines"]
     for line in today:
-        say(f"balance of the day: {', '.join(f'{name} {count}' for name, count in line.items())}")
+        counts = ", ".join(f"{name} {count}" for name, count in line.items() if count or name == "difference")
+        say(f"balance of the day: {counts}")
     proof = folder / "proof.json"
     async with asyncio.timeout(patience_s):
         while (await _make_proof(cast, message_id, proof))["verdict"] != "written":  # noqa: ASYNC110  another process

@@ -17,7 +17,7 @@ async def test_every_report_comes_once_although_the_gateway_is_killed(capsys):
     shown = capsys.readouterr().out
     assert HELD in shown
     assert "SIGKILL" in shown
-    assert "received 6, confirmed 6, difference 0" in shown
+    assert "received 6, stored 6, offered 6, confirmed 6, receipted 6, difference 0" in shown
     assert "says: ok\n" in shown
     assert shown.count("AKSEPTERT > SENDT_FAGSYSTEM > LEVERT") == shown.count(" 1 time\n") == 6
 

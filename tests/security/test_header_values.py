@@ -88,6 +88,7 @@ async def test_names_that_a_sender_can_really_sign_come_out_as_they_were(case_sy
 OF_OUR_OWN = {
     "f'bytes {start}-{stop - 1}/{document.size}'": "numbers",
     "f'{route_of(request)}/{message_id}'": "the route's template and our own id",
+    "location": "the route's template and our own id",
     "str(self.retry_after_s)": "a number",
     "request[_ID]": "our own id of the request",
     "_CACHEABLE": "a constant",

@@ -32,6 +32,8 @@ LATER = timedelta(days=400)
 # What may grow with a repeat: evidence that it came, and alarms. All else is compared, but for what is sealed anew.
 EVIDENCE = {"journal", "leaf", "leaf_pending", "log_state", "alarm", "attempt", "incarnation"}
 SEALED_ANEW = {"webhook": {"wrapped", "secret"}}
+LETTER = {"office": "4601-02", "reporter": "privat", "cameBy": "brev", "registeredBy": "kari"}
+SCAN = b"%PDF-1.7 et brev"
 READING = {"GET"}  # a second look is a second look
 WITHOUT_EFFECT = {("POST", "/test/echo")}
 
@@ -81,6 +83,7 @@ class Requests:
         self.delivery = TestDelivery(parts[1], remote_id="11111111-aaaa-4333-8444-555566667777")
         self.upload = multipart(parts[0].items())
         self.outgoing = multipart([("melding", json.dumps(envelope).encode()), ("brev.pdf", BREV)])
+        self.letter = multipart([("registrering", json.dumps(LETTER).encode()), ("bekymringsmelding.pdf", SCAN)])
         self.sent, self.ids = None, ids
         claimed, confirmed, batched, rejected, withdrawn = ids
         self.of_case_system = {
@@ -103,6 +106,8 @@ class Requests:
         answers["delivery"] = (await Intake(env).accept(self.delivery)).id
         headers = MULTIPART | {"Idempotency-Key": "nokkel-1"}
         answers["outgoing"] = (await systems.call("POST", "/messages", headers=headers, data=self.outgoing))[:2]
+        headers = MULTIPART | {"Idempotency-Key": "nokkel-2"}
+        answers["letter"] = (await systems.call("POST", "/registrations", headers=headers, data=self.letter))[:2]
         for (method, path), body in self.of_case_system.items():
             if path.endswith("/claim"):
                 await work_off(env)
@@ -165,6 +170,7 @@ async def test_every_entry_point_twice(configuration, site):
     assert told(restarted) == told(again)
     assert much_later.pop("/webhook")[1]["code"] == "webhook-unproven"  # its receiver lives 400 days earlier
     assert told(much_later).items() <= told(again).items()
+    assert again["letter"][1]["id"] == first["letter"][1]["id"]  # its state has moved on meanwhile
     for name in ("upload", "delivery", "outgoing", f"/messages/{requests.ids[1]}/confirm", "/messages/confirm"):
         assert again[name] == first[name], name  # and the same answer
 
@@ -200,7 +206,8 @@ def test_every_route_that_changes_something_is_among_those_sent_twice(env, site)
         for route in case_system_routes(env, None)
         if route.method not in READING
     }
-    assert routes - WITHOUT_EFFECT == {*sent, ("POST", "/messages"), ("DELETE", "/webhook")}
+    apart = {("POST", "/messages"), ("POST", "/registrations"), ("DELETE", "/webhook")}
+    assert routes - WITHOUT_EFFECT == {*sent, *apart}
 
 
 @pytest.mark.proves("S26")
