@@ -239,16 +239,12 @@ def _taken(letter: Letter, reply: Reply, hashes: Hashes) -> Outcome:
         return Refused("content-differs")
     if delivered.channel != _channel(letter):
         return Uncertain("other-channel")
-    return Taken(letter.primary.uuid, final=delivered.status == "DELIVERED" and _ends_there(letter))
+    waits = letter.print_order is not None or letter.opening_receipt or letter.delivery_time is not None
+    return Taken(letter.primary.uuid, final=delivered.status == "DELIVERED" and not waits)
 
 
 def _channel(letter: Letter) -> str:
     return "PRINT" if letter.print_order is not None else "DIGIPOST"
-
-
-def _ends_there(letter: Letter) -> bool:
-    """In the mailbox, and nobody waits for more."""
-    return letter.print_order is None and not letter.opening_receipt and letter.delivery_time is None
 
 
 async def _same(letter: Letter, reply: Reply) -> Outcome:
@@ -262,9 +258,9 @@ async def _same(letter: Letter, reply: Reply) -> Outcome:
         return Uncertain("content-not-comparable")  # sealed anew at each attempt, or Digipost tells no hash
     if told.channel != _channel(letter):
         return Uncertain("other-channel")
-    if told.status != "DELIVERED":
-        return Taken(letter.primary.uuid)
-    return Taken(letter.primary.uuid, final=_ends_there(letter))
+    opened = told.read is True or not letter.opening_receipt
+    final = told.status == "DELIVERED" and letter.print_order is None and opened
+    return Taken(letter.primary.uuid, final=final)
 
 
 def _differ(told: Mapping[str, str], ours: Mapping[str, str]) -> bool:

@@ -71,6 +71,15 @@ async def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(here)
     assert await heard(here) == []
 
 
+async def test_what_was_not_acknowledged_comes_again_however_long_it_took(here):
+    (one,) = await sent(here)
+    here.server.post.open(one.primary.uuid)
+    here.clock.turn(1)
+    assert len(await heard(here, rounds=90)) == 1  # an hour and a half, in which nobody stored it
+    (again,) = await heard(here, 1)
+    assert again.partner_reference == one.primary.uuid
+
+
 async def test_an_event_that_shows_late_is_not_passed_over(here):
     (one,) = await sent(here)
     before = here.clock.now()
@@ -101,7 +110,9 @@ async def test_the_opening_of_an_attachment_is_no_receipt(here):
     here.awaited.append(sent_letter.primary.uuid)
     here.server.post.open(sent_letter.documents[1].uuid)
     here.clock.turn(1)
-    assert await heard(here) == []
+    happened = here.clock.now()
+    assert await heard(here, rounds=70) == []
+    assert here.road.inbound._accounts[0].since - happened > timedelta(hours=1)  # it holds back nothing
 
 
 async def test_print_ends_with_the_postmark_or_with_a_refusal(here):

@@ -1,15 +1,19 @@
 """Letters reach the mailbox of whom they are for, once, and of everything that goes wrong the gateway hears the truth."""
 
 import re
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.digipost.features import features
 from adapters.digipost.letter import Appointment, Email, PostalAddress, PrintOrder
 from gateway.simulators.digipost.faults import DigipostFault
+from gateway.simulators.digipost.post import delivery
 from gateway.simulators.digipost.server import RETRY_AFTER_S
 from gateway.spi import Address, Refused, Taken, TryLater, Uncertain
+from gateway.testing.clock import HandClock
 from tests.digipost_kit import (
     KARI,
     PDF,
@@ -24,6 +28,7 @@ from tests.digipost_kit import (
     document,
     letter,
     pin,
+    simulator,
     software,
 )
 
@@ -199,6 +204,43 @@ async def test_nobody_listening_is_tried_later(keys):
         assert (await here.road.sender.send(letter())).outcome == TryLater("not-connected")
 
 
+async def test_a_letter_that_nobody_listens_to_after_the_identification_has_not_left(keys):
+    clock = HandClock()
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(simulator(keys, clock).serve())
+        async with digipost(keys, api_url=base) as here:
+
+            async def gone(number, answers, *, seals):
+                found = await ask(number, answers, seals=seals)
+                await stack.aclose()
+                return found
+
+            ask, here.road.sender._identified = here.road.sender._identified, gone
+            assert (await here.road.sender.send(letter())).outcome == TryLater("not-connected")
+
+
+@pytest.mark.parametrize("channel", ["PRINT", "PENDING", "EPOST"])
+async def test_a_letter_that_went_another_way_than_it_was_sent_is_for_a_person(keys, channel, monkeypatch):
+    async with digipost(keys) as here:
+        monkeypatch.setattr(here.server.post, "_channel", lambda _message, _person: channel)
+        sent = letter()
+        assert (await here.road.sender.send(sent)).outcome == Uncertain("other-channel")
+        assert (await here.road.sender.status(sent)).outcome == Uncertain("other-channel")
+
+
+@pytest.mark.parametrize("changed", ["uuid", "content"])
+async def test_a_signed_answer_about_another_letter_is_no_delivery(keys, changed, monkeypatch):
+    other = {"uuid": "6d99008e-2672-4b55-9b09-996b09a06e47", "content": b"%PDF other"}[changed]
+
+    def wrong(stored):
+        documents = tuple(replace(one, **{changed: other}) for one in stored.message.documents)
+        return delivery(replace(stored, message=replace(stored.message, documents=documents)))
+
+    monkeypatch.setattr("gateway.simulators.digipost.server.delivery", wrong)
+    async with digipost(keys) as here:
+        assert (await here.road.sender.send(letter())).outcome == Refused("content-differs")
+
+
 async def test_print_is_never_sent_unless_a_named_person_released_it(keys):
     async with digipost(keys) as here:
         for released_by in (None, "", "  "):
@@ -243,6 +285,19 @@ async def test_notifications_receipt_and_delivery_time_are_what_was_asked_for_in
         (stored,) = taken_by(here.server)
         assert stored.message.documents[0].wants_receipt
         assert abs(stored.message.delivery_time - later) < timedelta(milliseconds=1)
+        here.clock.turn(3 * 86400)
+        assert (await here.road.sender.status(sent)).outcome == Taken(sent.primary.uuid, final=False)
+        here.server.post.open(sent.primary.uuid)
+        assert (await here.road.sender.status(sent)).outcome == Taken(sent.primary.uuid, final=True)
+
+
+async def test_what_an_account_may_is_asked_of_digipost_and_no_grant_is_nothing(keys):
+    async with digipost(keys) as here:
+        (sender,), api = here.road.sender._settings.senders, here.road.sender._api
+        assert "no.digipost.feature.delivery.direct-to-print" in await features(api, sender)
+        here.server.register(replace(here.server.brokers[9999], senders=frozenset()))
+        assert await features(api, sender) == {}
+        assert (await here.road.sender.send(letter())).outcome == TryLater("broker-not-authorized")
 
 
 async def test_a_delivery_time_that_is_past_is_refused(keys):
