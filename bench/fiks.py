@@ -28,7 +28,7 @@ def main() -> None:
     """Measure and print, one screen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reports", type=int, default=100, help="reports that are counted, beside those that warm up")
-    parser.add_argument("--restarts", type=int, default=3, help="how often the broker is killed")
+    parser.add_argument("--restarts", type=int, default=3, help="how often the broker is killed, each after a minute")
     parser.add_argument("--large", type=int, default=1000, help="MB of the large report's PDF; 0: no measure of memory")
     asked = parser.parse_args()
     logging.disable()  # the AMQP library of the simulated platform tells of every try while the broker is away

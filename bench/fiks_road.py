@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from adapters.fiks.connection import BACKOFF_MAX_S
 from bench.machine import Machine
 from bench.process import cpu_s
 from bench.sender import Sizes, documents
@@ -150,12 +151,16 @@ class Recovery:
 
 
 async def measure_recovery(here: FiksCast, containers: list[bytes]) -> list[Recovery]:
-    """Kill the broker and start it again, once for each container, which waits on the queue meanwhile."""
+    """Kill the broker and start it again, once for each container, which waits on the queue meanwhile.
+
+    Each time the connection has held for so long that the gateway takes its loss for a new trouble.
+    """
     return [await _restart(here, container) for container in containers]
 
 
 async def _restart(here: FiksCast, container: bytes) -> Recovery:
     await _reading(here)
+    await asyncio.sleep(BACKOFF_MAX_S)
     here.platform.front.refusing = True  # so that the report is not fetched before
     here.platform.front.cut()
     await _sent(here, container)
