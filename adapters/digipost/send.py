@@ -202,6 +202,7 @@ def _fault(letter: Letter, bytes_max: int) -> str | None:
     checks: tuple[tuple[bool, str], ...] = (
         (order is None and not _NUMBER.fullmatch(letter.recipient), "recipient-no-number"),
         (not 1 <= len(letter.documents) <= DOCUMENTS_MAX, "documents-count"),
+        (order is not None and any(one.file_type != "pdf" for one in letter.documents), "print-not-pdf"),
         (len({one.uuid for one in letter.documents}) != len(letter.documents), "document-twice"),
         (sum(one.size_bytes for one in letter.documents) > bytes_max, "too-large"),
         (

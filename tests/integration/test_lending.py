@@ -14,6 +14,7 @@ from gateway import config
 from gateway.app.doors import expiries
 from gateway.app.lending import Lender, clients_of, signing_keys
 from gateway.app.parts import offices_of
+from gateway.crypto.keys import SoftwareKey
 from gateway.errors import CertificateError, ConfigError
 from gateway.http.tls import server_context
 from gateway.observability import logging
@@ -128,6 +129,20 @@ async def test_requests_are_signed_with_the_key_of_the_named_section_and_no_othe
         lent.signs("digipost", Believed(roots=(Path("ca.pem"),))).fingerprint(certificate, SystemClock().now())
     with pytest.raises(ConfigError):
         lent.signs("annet", pins)
+
+
+async def test_a_renewed_key_signs_from_then_on_also_for_who_was_lent_it_before(site):
+    configuration = config.load(site.configuration)
+    env = SimpleNamespace(clock=SystemClock(), log=logging.get(), offices=offices_of(configuration))
+    renewed = receive_key()
+    async with aiohttp.ClientSession() as session:
+        lender = Lender(configuration, env, session)
+        signer = lender.context("digipost").signs("digipost", Believed())
+        before = signer.sign("GET", "/", {})
+        lender.renew({"digipost": SoftwareKey(renewed.key, renewed.chain)})
+        signature = b64decode(signer.sign("GET", "/", {}))
+    renewed.key.public_key().verify(signature, b"GET\n/\n\n", PKCS1v15(), hashes.SHA256())
+    assert b64decode(before) != signature
 
 
 def test_the_end_of_a_certificate_that_signs_requests_rings(site):

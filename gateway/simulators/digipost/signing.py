@@ -35,7 +35,6 @@ class Broker:
     senders: frozenset[int] = frozenset()
     idporten: bool = True
     printing: bool = True
-    delivery_time: bool = True
 
     def may_send_for(self, sender: int) -> bool:
         """Itself, and whoever granted it."""

@@ -316,6 +316,7 @@ async def test_a_delivery_time_that_is_past_is_refused(keys):
         ({"documents": (document(subject=" "),)}, "subject"),
         ({"documents": (document(subject="a\nb"),)}, "subject"),
         ({"documents": (document(file_type='pdf"\r\nX: y'),)}, "file-type"),
+        ({"documents": (document(file_type="txt"),), "print_order": order()}, "print-not-pdf"),
         ({"documents": (document(uuid="1"),)}, "document-no-uuid"),
         ({"documents": (document(size_bytes=2**40),)}, "too-large"),
         ({"documents": (document(size_bytes=17 * 2**20, seal_pages=1),)}, "too-large-to-seal"),
@@ -327,7 +328,7 @@ async def test_a_delivery_time_that_is_past_is_refused(keys):
         ),
     ],
     ids=[
-        "office", "none", "too-many", "telling", "blank", "line-end", "header", "uuid", "large", "large-sealed", "length",
+        "office", "none", "too-many", "telling", "blank", "line-end", "header", "print", "uuid", "large", "large-sealed", "length",
         "two-types",
     ],
 )  # fmt: skip

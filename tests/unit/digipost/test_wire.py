@@ -117,6 +117,8 @@ async def test_the_simulator_reads_in_a_body_exactly_what_was_put_into_it(number
     assert [d.uuid for d in message.documents] == [d.uuid for d in one.documents]
     assert [_sha256(d.content) for d in message.documents] == [hashes.files[d.uuid] for d in one.documents]
     assert _sha256(octets) == hashes.body
+    kinds = {4: "appointment", 1: "opening-receipt"}
+    assert (message.documents[0].data_type or "").rpartition("}")[2] == kinds.get(number, "")
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4))
