@@ -1,20 +1,24 @@
-"""Calls to addresses that others chose: checked where the socket is made, so that no name, redirect or rebinding passes.
+"""Calls of ours: TLS as we want it, an answer's body within bounds, and addresses that others chose.
 
-And, for whatever call, an answer's body within bounds. An address is refused when it is loopback, private, link-local, shared, multicast or otherwise not public, also when it is
-wrapped in IPv6; the port must be 443. A custom resolver would not see literal addresses, a socket factory sees all (S53).
+Those are checked where the socket is made, so that no name, redirect or rebinding passes. An address is refused when it is
+loopback, private, link-local, shared, multicast or otherwise not public, also when it is wrapped in IPv6; the port must be
+443. A custom resolver would not see literal addresses, a socket factory sees all (S53).
 """
 
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from gateway.errors import TooLargeError
+from gateway.errors import ConfigError, TooLargeError
 from gateway.limits import CHUNK_BYTES
 
+TLS_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 HTTPS_PORT: Final = 443
 _TOTAL_S: Final = 10.0
 _CONNECT_S: Final = 5.0
@@ -79,3 +83,22 @@ async def read_body(content: aiohttp.StreamReader, most: int) -> bytes:
             message = "the answer is too large"
             raise TooLargeError(message)
     return bytes(body)
+
+
+def client_context(roots: Sequence[Path] = ()) -> ssl.SSLContext:
+    """For calls to a server whose certificate goes back to these roots, or to a public one where none are given.
+
+    Its name is checked. Raises ConfigError when a file cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(TLS_SUITES)
+    if not roots:
+        context.load_default_certs()
+    for file in roots:
+        try:
+            context.load_verify_locations(file)
+        except OSError:  # ssl.SSLError among them
+            message = f"{file.name}: no PEM certificates can be read from it"
+            raise ConfigError(message) from None
+    return context

@@ -24,7 +24,7 @@ from gateway.crypto.certificates import TrustPolicy
 from gateway.crypto.digipost import DigipostSigner
 from gateway.crypto.keys import SoftwareKey
 from gateway.crypto.trust import read_roots
-from gateway.http.tls import client_context
+from gateway.egress import client_context
 from gateway.observability import logging
 from gateway.simulators.digipost.people import Kind, Person
 from gateway.simulators.digipost.server import DigipostServer

@@ -14,7 +14,7 @@ from adapters.fiks.health import Health
 from adapters.fiks.settings import FiksAccount, FiksIo
 from gateway.crypto.keys import SoftwareKey
 from gateway.crypto.published import opens
-from gateway.http.tls import client_context
+from gateway.egress import client_context
 from gateway.observability import logging
 from gateway.ports import SystemClock
 from gateway.simulators.fiks.dispatch import Outgoing

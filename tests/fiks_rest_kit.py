@@ -18,7 +18,7 @@ from adapters.fiks.dokumentlager import Dokumentlager
 from adapters.fiks.health import Health
 from adapters.fiks.send import FiksSender
 from adapters.fiks.settings import FiksAccount, FiksIo
-from gateway.http.tls import client_context
+from gateway.egress import client_context
 from gateway.observability import logging
 from gateway.simulators.serving import serving
 from gateway.spi import Address, Answered, Context, Fate, Parcel

@@ -18,8 +18,8 @@ from gateway.crypto.keys import SigningKey
 from gateway.crypto.maskinporten import GrantRequest, GrantSigner
 from gateway.crypto.published import opens
 from gateway.crypto.trust import read_roots
+from gateway.egress import client_context
 from gateway.errors import ConfigError
-from gateway.http.tls import client_context
 from gateway.pipeline.environment import Environment
 from gateway.spi import Address, Awaited, Believed, Context, Signer
 from gateway.store import messages, parcels

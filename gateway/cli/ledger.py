@@ -113,9 +113,8 @@ def reconcile_list(
     compared = with_environment(config_file, run)
     missing, unlisted = [_missing(one) for one in compared.missing], [_line(one) for one in compared.unlisted]
     if as_json:
-        show(
-            {"day": compared.subject, "listed": compared.listed, "missing": missing, "unlisted": unlisted}, as_json=True
-        )
+        told = {"missing": missing, "unlisted": unlisted, "onPaper": list(compared.on_paper)}
+        show({"day": compared.subject, "listed": compared.listed, **told}, as_json=True)
     else:
         _print_compared(compared, missing, unlisted)
     if not compared.fits:
@@ -141,6 +140,9 @@ def _print_compared(compared: Compared, missing: list[dict[str, Any]], unlisted:
         if rows:
             print(f"\n{title}")
             show_table(rows[:PORTAL_LIST_SHOWN_MAX], as_json=False, empty="")
+    if compared.on_paper:
+        print("\nHere, and on paper as well: each now warns that a letter may come.")
+        show_table([{"id": one} for one in compared.on_paper[:PORTAL_LIST_SHOWN_MAX]], as_json=False, empty="")
 
 
 def daily_certificate(

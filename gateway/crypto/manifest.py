@@ -11,6 +11,7 @@ from lxml import etree
 
 from gateway.crypto.key_transport import Digest
 from gateway.errors import SignatureError, StructureError
+from gateway.spi.xml import read_xml
 
 ASIC: Final = "http://uri.etsi.org/02918/v1.2.1#"
 DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -68,7 +69,7 @@ def write_manifest(signature_name: str, references: Sequence[Reference]) -> byte
 
 def read_manifest(content: bytes) -> Manifest:
     """Read a manifest of bounded size. Raises StructureError, and SignatureError for a digest we do not take."""
-    root = _root(content)
+    root = read_xml(content)
     namespace = etree.QName(root).namespace
     if namespace not in _NAMESPACES or etree.QName(root).localname != "ASiCManifest":
         _refuse("another root element")
@@ -77,20 +78,6 @@ def read_manifest(content: bytes) -> Manifest:
         _refuse("not exactly one signature named")
     references = tuple(_reference(one) for one in root.findall(f"{{{namespace}}}DataObjectReference"))
     return Manifest(signatures[0].get("URI") or DEFAULT_SIGNATURE, references)
-
-
-def _root(content: bytes) -> etree._Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
-    try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError):
-        _refuse("not well-formed")
-    if root.getroottree().docinfo.internalDTD is not None or root.getroottree().docinfo.doctype:
-        _refuse("a document type")
-    return root
 
 
 def _reference(element: etree._Element) -> Reference:

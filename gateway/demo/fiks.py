@@ -5,6 +5,7 @@ real. The table is read from the portal's own history and the case system's own 
 """
 
 import asyncio
+import logging
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ _PATIENCE_S: Final = 60.0
 
 async def demonstrate_fiks(*, fault: CaseSystemFault | None = None, patience_s: float = _PATIENCE_S) -> bool:
     """Run it and print it. Returns whether every report reached the case system once and the portal knows."""
+    for library in ("aio_pika", "aiormq"):  # what they say of a broker that dies is known: it is killed on purpose
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="budstikke-demo-") as name:
         async with fiks_assembled(Path(name)) as here:
             here.cast.case_system.fault = fault

@@ -4,7 +4,6 @@ Only a digest leaves the house. Nothing ever waits for a stamp: who calls this r
 """
 
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -15,9 +14,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from gateway import config, limits
 from gateway.crypto.time_stamps import TimeStamp, TimeStampRequest, read_time_stamp
 from gateway.crypto.trust import Certificate, read_roots
-from gateway.egress import read_body
+from gateway.egress import client_context, read_body
 from gateway.errors import (
-    ConfigError,
     PartnerRefusedError,
     PartnerUnavailableError,
     StructureError,
@@ -48,7 +46,8 @@ class Authority:
     def configured(cls, folder: Path, section: config.TimeStamp) -> "Authority":
         """As ``[evidence.time_stamp]`` says, with paths that count from ``folder``. Raises ConfigError."""
         roots = read_roots(config.resolve(folder, file) for file in section.roots)
-        tls = _tls(config.resolve(folder, file) for file in section.tls_roots) if section.tls_roots else None
+        tls_roots = [config.resolve(folder, file) for file in section.tls_roots]
+        tls = client_context(tls_roots) if tls_roots else None
         return cls(section.url, roots, section.policy, tls)
 
 
@@ -109,15 +108,3 @@ def _refused(status: int) -> NoReturn:
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         raise PartnerUnavailableError(message)
     raise PartnerRefusedError(message)
-
-
-def _tls(files: Iterable[Path]) -> ssl.SSLContext:
-    """Servers are believed by these roots and no others. Raises ConfigError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for file in files:
-        try:
-            context.load_verify_locations(file)
-        except OSError:  # ssl.SSLError among them
-            message = f"{file.name}: no PEM certificates can be read from it"
-            raise ConfigError(message) from None
-    return context

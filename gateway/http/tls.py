@@ -1,17 +1,14 @@
-"""TLS for our listeners and for calls of ours (security.md 7): 1.2 or newer, AEAD suites with forward secrecy, no renegotiation.
+"""TLS for our listeners (security.md 7): 1.2 or newer, AEAD suites with forward secrecy, no renegotiation.
 
 A client certificate is asked for only where ``client_roots`` is given, and is never demanded here: a case system may
 come with a token instead. That it is the registered one is checked in ``authentication`` by its fingerprint (S11).
 """
 
 import ssl
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
+from gateway.egress import TLS_SUITES
 from gateway.errors import ConfigError
-
-_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def server_context(certificate: Path, key: Path, client_roots: Path | None = None) -> ssl.SSLContext:
@@ -19,7 +16,7 @@ def server_context(certificate: Path, key: Path, client_roots: Path | None = Non
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.set_ciphers(_SUITES)
+    context.set_ciphers(TLS_SUITES)
     reload_certificate(context, certificate, key)
     if client_roots is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -28,25 +25,6 @@ def server_context(certificate: Path, key: Path, client_roots: Path | None = Non
         except (OSError, ssl.SSLError) as error:
             message = f"listen: the client roots {client_roots.name} cannot be used"
             raise ConfigError(message) from error
-    return context
-
-
-def client_context(roots: Sequence[Path] = ()) -> ssl.SSLContext:
-    """For calls to a server whose certificate goes back to these roots, or to a public one where none are given.
-
-    Its name is checked. Raises ConfigError when a file cannot be used.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_SUITES)
-    if not roots:
-        context.load_default_certs()
-    for file in roots:
-        try:
-            context.load_verify_locations(file)
-        except OSError:  # ssl.SSLError among them
-            message = f"{file.name}: no PEM certificates can be read from it"
-            raise ConfigError(message) from None
     return context
 
 

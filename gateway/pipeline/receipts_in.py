@@ -12,6 +12,7 @@ from gateway.domain.lifecycle import Event, State
 from gateway.pipeline import flow
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.send import another_road
+from gateway.pipeline.texts import PAPER_COPY_POSSIBLE
 from gateway.spi import CODE, REFERENCE, Receipt
 from gateway.store import alarms, journal, messages, parcels, unit_of_work
 from gateway.store.alarms import AlarmCode
@@ -92,7 +93,7 @@ def _of_answer(env: Environment, conn: Connection, found: StoredParcel, receipt:
         return
     now, message_id = env.now(), found.message_id
     if alarms.ring(conn, tenant=found.tenant, code=AlarmCode.RECEIPT_LOST, subject=message_id, at=now):
-        messages.add_warning(conn, found.tenant, message_id, "paper-copy-possible")
+        messages.add_warning(conn, found.tenant, message_id, PAPER_COPY_POSSIBLE)
         answer = receipt.refused.code if CODE.fullmatch(receipt.refused.code) else "unnamed"
         refs: dict[str, str | int] = {"road": found.road, "answer": answer}
         entry = journal.Entry(journal.RECEIPT_LOST, found.tenant, now, found.adapter, message_id=message_id, refs=refs)

@@ -5,7 +5,7 @@ what the newest list said. Ids tie a line to a report, whenever that arrived: a 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -19,22 +19,28 @@ from gateway.pipeline.balance import span
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.offices import Office
 from gateway.pipeline.portal_list import Listed, PortalList
-from gateway.store import alarms, journal, ledger
+from gateway.pipeline.texts import PAPER_COPY_POSSIBLE
+from gateway.store import alarms, journal, ledger, messages
 from gateway.store.alarms import AlarmCode
 from gateway.store.tables import journal as journal_table
 
 _LEVEL: Final = 2
+_PRINTED: Final = frozenset({"AVVIST_FAGSYSTEM", "SENDT_PRINT", "AVVIST_PRINT"})  # fiks.md 8
 _PORTAL_LIST: Final = journal_table.c.event == literal_column(f"'{journal.PORTAL_LIST}'")  # for its own index
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What came of it: how many lines were of the day, those that are not here, and those here that are not listed."""
+    """What came of it: how many lines were of the day, those that are not here, and those here that are not listed.
+
+    ``on_paper``: our ids of reports that are here, that nobody refused, and that the portal has had printed all the same.
+    """
 
     subject: str
     listed: int
     missing: tuple[Listed, ...]
     unlisted: tuple[ledger.Line, ...]
+    on_paper: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -87,7 +93,34 @@ def _compare(
         and line.road == env.settings.reconcile.road
         and not {line.report_id, line.melding_id} & ids
     )
-    return Compared(f"{day.isoformat()}/{offices[0].tenant.kommunenummer}", len(judged), missing, unlisted)
+    subject = f"{day.isoformat()}/{offices[0].tenant.kommunenummer}"
+    return Compared(subject, len(judged), missing, unlisted, tuple(_on_paper(env, conn, rows, here)))
+
+
+def _on_paper(
+    env: Environment, conn: Connection, rows: Sequence[Listed], here: Mapping[str, Sequence[tuple[str, str]]]
+) -> Iterator[str]:
+    """A report can be stored at the platform's last attempt, and given up there: then it comes as a letter as well."""
+    printed = {one for row in rows if (row.status or "").upper() in _PRINTED for one in row.ids}
+    came = {
+        message_id for one in printed for message_id, road in here.get(one, ()) if road == env.settings.reconcile.road
+    }
+    for message_id in sorted(came):
+        if not any(one.value == "refused" for one in messages.receipts(conn, message_id)):
+            yield message_id
+
+
+def _warn_of_letter(conn: Connection, message_id: str, at: int) -> None:
+    """Once, as after a receipt that was lost: the letter must not be taken for another report."""
+    if any(one.code == PAPER_COPY_POSSIBLE for one in messages.warnings(conn, message_id)):
+        return
+    row = messages.get(conn, message_id)
+    messages.add_warning(conn, row.tenant, message_id, PAPER_COPY_POSSIBLE)
+    alarms.ring(conn, tenant=row.tenant, code=AlarmCode.RECEIPT_LOST, subject=message_id, at=at)
+    refs: dict[str, str | int] = {"road": row.road, "answer": "printed"}
+    journal.write(
+        conn, journal.Entry(journal.RECEIPT_LOST, row.tenant, at, "gateway", message_id=message_id, refs=refs)
+    )
 
 
 def _keep(env: Environment, conn: Connection, compared: Compared, digest: str, person: str) -> None:
@@ -100,6 +133,8 @@ def _keep(env: Environment, conn: Connection, compared: Compared, digest: str, p
         "list": digest,
     }
     journal.write(conn, journal.Entry(journal.PORTAL_LIST, "*", at, person, refs=refs))
+    for message_id in compared.on_paper:
+        _warn_of_letter(conn, message_id, at)
     code, subject = AlarmCode.PORTAL_LIST_DIFFERS, compared.subject
     if compared.fits:
         alarms.close(conn, tenant="*", code=code, subject=subject, at=at, actor=person)

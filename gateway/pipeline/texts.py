@@ -2,6 +2,8 @@
 
 from typing import Final
 
+PAPER_COPY_POSSIBLE: Final = "paper-copy-possible"
+
 WARNINGS: Final[dict[str, str]] = {
     "signer-unknown": "Avsenderens signatur er ikke kjent. Kontroller avsenderen på annen måte før du stoler på navnet.",
     "signer-untrusted": "Avsenderens sertifikat kommer ikke fra en utsteder vi stoler på. Kontroller avsenderen.",
@@ -30,7 +32,7 @@ WARNINGS: Final[dict[str, str]] = {
     "print-copy-unreadable": "Papirkopien som fulgte med, kunne ikke åpnes.",
     "duplicate-pdf-differs": "Samme melding er kommet to ganger med ulik PDF. Sammenlign dem.",
     "not-understood": "Meldingen kom i en form vi ikke kjenner. En navngitt person har sluppet den fram som den er.",
-    "paper-copy-possible": "Avsenderen fikk kanskje ikke vite at meldingen er mottatt. Den kan også komme som brev.",
+    PAPER_COPY_POSSIBLE: "Avsenderen fikk kanskje ikke vite at meldingen er mottatt. Den kan også komme som brev.",
     "may-be-same": "Dette kan være samme melding som den med id-en som står her. Sammenlign før du registrerer noe nytt.",
     "registered-by-hand": "Meldingen kom på papir, på telefon eller personlig, og er registrert for hånd. Skjemadata finnes ikke.",
     "quarantined": "Forseglingen holdt ikke da meldingen kom. En navngitt person har sluppet den fram som den er.",

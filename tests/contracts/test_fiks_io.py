@@ -10,7 +10,7 @@ from aiohttp import web
 from adapters.fiks.api import FiksApi
 from adapters.fiks.send import FiksSender
 from adapters.fiks.settings import FiksAccount, FiksIo, FiksSettings
-from gateway.http.tls import client_context
+from gateway.egress import client_context
 from gateway.spi import Adapter, AdapterSpec, Address, Context
 from gateway.testing.contract import HttpAdapterContract
 from gateway.testing.partner import MARKER, FakePartner

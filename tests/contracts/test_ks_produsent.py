@@ -10,7 +10,7 @@ from aiohttp import web
 
 from adapters.fiks.produsent_client import ADAPTER
 from adapters.fiks.produsent_client_settings import KsProdusentSettings
-from gateway.http.tls import client_context
+from gateway.egress import client_context
 from gateway.spi import Adapter, AdapterSpec, Address, Context, PrintPart, ReportOffice
 from gateway.testing.contract import HttpAdapterContract
 from gateway.testing.partner import MARKER, FakePartner

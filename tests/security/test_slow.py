@@ -131,7 +131,8 @@ def document_route(size):
     """A document of so many bytes."""
 
     async def document(request):
-        return await serve(request, DocumentBytes("a.pdf", "application/pdf", size, io.BytesIO(bytes(size))))
+        content = DocumentBytes("a.pdf", "application/pdf", size, io.BytesIO(bytes(size)))
+        return await serve(request, content, lambda _: None)
 
     return HttpRoute("GET", "/document", document)
 

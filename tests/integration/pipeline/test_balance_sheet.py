@@ -23,7 +23,7 @@ from gateway.pipeline.portal_list import read_list
 from gateway.pipeline.reconcile import readings, reconcile
 from gateway.pipeline.road_watch import take
 from gateway.spi import Address, Figures
-from gateway.store import accounts, alarms, journal, ledger
+from gateway.store import accounts, alarms, journal, ledger, messages
 from gateway.store.alarms import AlarmCode
 from gateway.store.tables import metadata
 from tests.integration.pipeline.test_fetched_roads import as_fiks
@@ -301,3 +301,23 @@ async def test_a_report_is_registered_by_command_and_the_same_one_again_is_told(
     await says("register", *facts, "--pdf", str(tmp_path / "nowhere"), code=1)
     await says("register", *facts, "--came-at", "2026-01-20T09:30", code=1)
     await says("register", *facts, "--came-at", "2026-01-20T09:30", "--force", "--reason", "lå i feil hylle")
+
+
+async def test_a_report_that_is_here_and_was_printed_all_the_same_warns_of_its_letter_once(
+    env, sender, today, portal_list
+):
+    message_id = await deliver(env, sender, 1)
+    refused = await deliver(env, sender, 2)
+    await decide(env, refused, Decision("hold", "kari", "prøve"))
+    await decide(env, refused, Decision("refuse", "kari", "prøve"))
+    await work_off(env)
+    at = env.clock.now().isoformat()
+    file = portal_list(*(f"{ids(number)[0]},{ids(number)[1]},{at},sendt_print" for number in (1, 2)))
+    for _ in range(2):
+        compared = await compare(env, today, file)
+        assert (compared.fits, compared.on_paper) == (True, (message_id,))  # that one was refused is why it was printed
+    assert await env.store.read(lambda conn: alarms.open_subjects(conn, AlarmCode.RECEIPT_LOST)) == {message_id}
+    warned = await env.store.read(lambda conn: [one.code for one in messages.warnings(conn, message_id)])
+    assert warned.count("paper-copy-possible") == 1
+    events = await env.store.read(lambda conn: [row.event for row in journal.of_message(conn, message_id)])
+    assert events.count(journal.RECEIPT_LOST) == 1

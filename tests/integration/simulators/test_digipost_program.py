@@ -12,8 +12,8 @@ from adapters.digipost.settings import DigipostSettings
 from gateway.cli.simulate import _read
 from gateway.crypto.certificates import TrustPolicy
 from gateway.crypto.digipost import DigipostSigner
+from gateway.egress import client_context
 from gateway.errors import ConfigError
-from gateway.http.tls import client_context
 from gateway.observability import logging
 from gateway.ports import SystemClock
 from gateway.simulators.digipost.program import DigipostProgram, run_digipost

@@ -10,7 +10,7 @@ import pytest
 from adapters.fiks.connection import BACKOFF_MAX_S, REFUSED_S, Backoff, Connector
 from adapters.fiks.health import Health
 from adapters.fiks.settings import FiksAccount, FiksIo
-from gateway.http.tls import client_context
+from gateway.egress import client_context
 from gateway.observability import logging
 from gateway.spi import ConfigError, Context, PartnerRefusedError, PartnerUnavailableError, Trouble
 from gateway.testing.clock import HandClock
