@@ -58,7 +58,7 @@ async def _play(here: FiksCast, patience_s: float) -> FiksVerdict:
 async def _report(here: FiksCast, count: int) -> None:
     for _ in range(count):
         followed = await here.report()
-        _say(f"the portal put report {followed.bekymringsmelding_id} on Fiks IO")
+        _say(f"the portal put report {followed.bekymringsmelding_id} on Fiks IO as {followed.type}")
 
 
 async def _something_stored(here: FiksCast, patience_s: float) -> None:

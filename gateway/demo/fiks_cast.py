@@ -28,10 +28,17 @@ from gateway.simulators.fiks.portal import LEVERT, Followed
 from gateway.simulators.fiks.register import Account, Integration
 from gateway.simulators.issuer import RegisteredClient
 from gateway.simulators.ledger import STORED, read_ledger
+from gateway.simulators.sample import Form, Version
 from gateway.testing.pki import receive_key
 from gateway.testing.site import BYDELSNUMMER, FIKS_ORG_ID, KOMMUNENUMMER, ORGANISATION, Site, free_port
 
 CLIENT: Final = "prove-budstikke"
+_KINDS: Final[tuple[tuple[Form, Version], ...]] = (
+    (Form.OFFENTLIG, "V2"),
+    (Form.PRIVAT, "V2"),
+    (Form.OFFENTLIG, "V1"),
+    (Form.PRIVAT, "V1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,9 @@ class FiksCast:
     receive: SoftwareKey
 
     async def report(self) -> Followed:
-        """Somebody reports through the portal."""
-        return await self.platform.reporter.report(self.office)
+        """Somebody reports through the portal: in turn each form in each version."""
+        form, version = _KINDS[len(self.reports()) % len(_KINDS)]
+        return await self.platform.reporter.report(self.office, form, version)
 
     async def all_told(self, within_s: float) -> None:
         """Until the portal has heard of every report, or patience is lost; then the judge sees it."""
