@@ -1,4 +1,4 @@
-"""Durable transactions a second of the embedded store: a message, its state, 2 kB of payload and an effect each."""
+"""Durable transactions a second of the embedded store: a message, its state, 2 kB of payload, an entry and an effect each."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Effect, State
 from gateway.domain.message_type import Lane
-from gateway.store import payloads, unit_of_work
+from gateway.store import journal, payloads, unit_of_work
 from gateway.store.migrate import create_sqlite
 from gateway.store.payloads import StoredRecord
 from gateway.store.sqlite import SqliteStore
@@ -40,7 +40,7 @@ async def measure_store(folder: Path, callers: int, seconds: float) -> float:
 
 
 def _take_in(conn: Connection) -> None:
-    message_id = str(uuid_utils.uuid7())
+    message_id, at = str(uuid_utils.uuid7()), time.time_ns() // 1000
     values = {
         "id": message_id,
         "tenant": _TENANT,
@@ -49,7 +49,9 @@ def _take_in(conn: Connection) -> None:
         "sender": "bench",
         "type": "bekymringsmelding.offentlig/v2",
         "lane": Lane.CONCERN.value,
-        "arrived_at": time.time_ns() // 1000,
+        "arrived_at": at,
     }
-    unit_of_work.create(conn, values, State.RECEIVED, Effect.OPEN, values["arrived_at"])  # type: ignore[arg-type]  # an int
+    unit_of_work.create(conn, values, State.RECEIVED, Effect.OPEN, at)
     payloads.insert(conn, _TENANT, message_id, "part:asice", StoredRecord(len(_PAYLOAD), _PAYLOAD, None))
+    refs: dict[str, str | int] = {"road": "bench", "type": "bench", "size": len(_PAYLOAD)}
+    journal.write(conn, journal.Entry(journal.ARRIVED, _TENANT, at, "bench", message_id, refs=refs))
