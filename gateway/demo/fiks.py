@@ -13,10 +13,17 @@ from typing import Final
 from gateway.demo.fiks_cast import FiksCast, FiksVerdict, fiks_assembled
 from gateway.simulators.case_system import CaseSystemFault
 from gateway.simulators.ledger import STORED, read_ledger
+from gateway.simulators.sample import Form, Version
 
 REPORTS: Final = 8
 _BEFORE: Final = 2
 _PATIENCE_S: Final = 60.0
+_KINDS: Final[tuple[tuple[Form, Version], ...]] = (
+    (Form.OFFENTLIG, "V2"),
+    (Form.PRIVAT, "V2"),
+    (Form.OFFENTLIG, "V1"),
+    (Form.PRIVAT, "V1"),
+)
 
 
 async def demonstrate_fiks(*, fault: CaseSystemFault | None = None, patience_s: float = _PATIENCE_S) -> bool:
@@ -57,7 +64,8 @@ async def _play(here: FiksCast, patience_s: float) -> FiksVerdict:
 
 async def _report(here: FiksCast, count: int) -> None:
     for _ in range(count):
-        followed = await here.report()
+        form, version = _KINDS[len(here.reports()) % len(_KINDS)]
+        followed = await here.report(form, version)
         _say(f"the portal put report {followed.bekymringsmelding_id} on Fiks IO as {followed.type}")
 
 

@@ -33,12 +33,6 @@ from gateway.testing.pki import receive_key
 from gateway.testing.site import BYDELSNUMMER, FIKS_ORG_ID, KOMMUNENUMMER, ORGANISATION, Site, free_port
 
 CLIENT: Final = "prove-budstikke"
-_KINDS: Final[tuple[tuple[Form, Version], ...]] = (
-    (Form.OFFENTLIG, "V2"),
-    (Form.PRIVAT, "V2"),
-    (Form.OFFENTLIG, "V1"),
-    (Form.PRIVAT, "V1"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +45,8 @@ class FiksCast:
     office: Bydel
     receive: SoftwareKey
 
-    async def report(self) -> Followed:
-        """Somebody reports through the portal: in turn each form in each version."""
-        form, version = _KINDS[len(self.reports()) % len(_KINDS)]
+    async def report(self, form: Form = Form.OFFENTLIG, version: Version = "V2") -> Followed:
+        """Somebody reports through the portal."""
         return await self.platform.reporter.report(self.office, form, version)
 
     async def all_told(self, within_s: float) -> None:
