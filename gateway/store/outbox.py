@@ -6,7 +6,7 @@ cannot take its neighbours down with it.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -291,33 +291,6 @@ def free(
 def delay(conn: Connection, item_id: int, delay_s: float) -> None:
     """Move a freed item's next run."""
     change_rows(conn, queue_item, {"id": item_id}, run_at=now_us(conn) + int(delay_s * _SECOND_US))
-
-
-def begun_without_end(conn: Connection, message_id: str, effect: Effect, generation: int) -> bool:
-    """Whether some attempt of this effect began and nobody knows how it ended."""
-    phases = conn.execute(
-        select(attempt.c.number, func.count())
-        .where(
-            attempt.c.message_id == message_id,
-            attempt.c.effect == effect.value,
-            attempt.c.generation == generation,
-        )
-        .group_by(attempt.c.number)
-    ).all()
-    return any(count == 1 for _, count in phases)
-
-
-def end_orphans(conn: Connection, item: Item, code: str, at: int) -> None:
-    """Note how earlier attempts without an end are judged, so that they are not asked about for ever."""
-    begun = select(attempt.c.number).where(
-        attempt.c.message_id == item.message_id,
-        attempt.c.effect == item.effect.value,
-        attempt.c.generation == item.generation,
-    )
-    ended = begun.where(attempt.c.phase == ENDED)
-    open_numbers = {row.number for row in conn.execute(begun)} - {row.number for row in conn.execute(ended)}
-    for number in sorted(open_numbers - {item.attempt}):
-        _note(conn, replace(item, attempt=number), ENDED, code, at)
 
 
 def _begun_without_end(conn: Connection, row: Row[Any]) -> bool:
