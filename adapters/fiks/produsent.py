@@ -209,13 +209,13 @@ class ReportDelivery:
                 self.dropped_parts += 1
                 continue
             if part.name in seen:
-                message = f"The part {part.name} is there twice."
+                message = f"The part {part.name} is there twice. Send each part once."
                 raise MalformedRequestError(message)
             seen.add(part.name)
             yield part.name, self._enveloped(part)
         missing = sorted(_PARTS - seen)
         if missing:
-            message = f"The part {missing[0]} is missing."
+            message = f"The part {missing[0]} is missing. Send both parts in one request."
             raise MalformedRequestError(message)
 
     async def _enveloped(self, part: Part) -> Stream:
@@ -250,7 +250,7 @@ class ReportDelivery:
 def _own(request: Request) -> None:
     """Who sends must be who the path says. Raises ForbiddenError."""
     if request.caller.fiks_org_id is None or request.path["fraFiksOrgId"].lower() != request.caller.fiks_org_id.lower():
-        message = "fraFiksOrgId is not the organisation of this integration."
+        message = "fraFiksOrgId is not the organisation of this integration. Put your own fiksOrgId there."
         raise ForbiddenError(message)
 
 
@@ -266,4 +266,7 @@ def _district(intake: Intake, path: Mapping[str, str]) -> District:
 
 
 def _nobody_here() -> UnknownResourceError:
-    return UnknownResourceError("No child-welfare office under this number receives reports here.")
+    detail = (
+        "No child-welfare office under this number receives reports here. Look it up again, or deliver another way."
+    )
+    return UnknownResourceError(detail)

@@ -57,7 +57,9 @@ class CaseSystemDoor:
         plausible = len(token.client_id) <= _CLIENT_ID_CHARS_MAX and token.client_id.isprintable()
         client = _usable(await self._directory.find(token.client_id) if plausible else None)
         if not client.organisation_numbers & {token.consumer, token.supplier}:
-            message = "The access token speaks for an organisation that this client does not belong to."
+            message = (
+                "The access token speaks for an organisation that this client does not belong to. Get one for its own."
+            )
             raise ForbiddenError(message)
         return client
 

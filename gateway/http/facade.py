@@ -58,7 +58,7 @@ class ProducerDoor:
             await self._failed.slow(request.remote or "")
             raise UnauthenticatedError(REFUSAL)
         if not client.organisation_numbers & {token.consumer, token.supplier}:
-            message = "The access token speaks for an organisation that this integration does not belong to."
+            message = "The access token speaks for an organisation that this integration does not belong to. Get one for its own."
             raise ForbiddenError(message)
         return Caller(
             client_id=client.id,
@@ -113,7 +113,7 @@ def _mounted(
     async def handle(request: web.Request) -> web.StreamResponse:
         caller = await door.enter(request)
         if route.right is not None and route.right not in caller.rights:
-            message = f"This integration lacks the right {route.right}."
+            message = f"This integration lacks the right {route.right}. Ask the operator for it."
             raise ForbiddenError(message)
         body = Body(request, bytes_max=settings.body_bytes_max, idle_s=settings.idle_s_max)
         if route.upload:

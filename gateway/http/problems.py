@@ -50,9 +50,13 @@ _DETAIL: Final = {
     400: "The content cannot be used as it is; correct it and send it again.",
     409: "A rule on confidentiality stops this until a person has decided.",
     413: "The body is larger than what is taken here; send less.",
-    500: "The fault is ours. Nothing was stored. Report the errorId.",
+    500: "The fault is ours. Send the same again later, and report the errorId.",
     503: "This cannot be stored now, and nothing was stored. Send it again after the time in Retry-After.",
     507: "There is no room to store this, and nothing was stored. Send it again after the time in Retry-After.",
+}
+_DETAIL_OF_CODE: Final = {
+    errors.CommitUnknownError.code: "Nobody can know yet whether this was stored. Send the very same again after the time in "
+    "Retry-After: it is stored once.",
 }
 
 
@@ -80,7 +84,8 @@ class Problem:
         retry_after_s = RETRY_AFTER_S if status in {408, 429, 503, 507} else None
         if isinstance(error, errors.RequestError):
             return cls(status, code, error.detail, str(uuid.uuid4()), error.retry_after_s or retry_after_s)
-        return cls(status, code, _DETAIL[status], str(uuid.uuid4()), retry_after_s)
+        detail = _DETAIL_OF_CODE.get(code, _DETAIL[status])
+        return cls(status, code, detail, str(uuid.uuid4()), retry_after_s)
 
     def response(self, *, media_type: str, route: str, now: datetime) -> web.Response:
         """The answer. ``route`` is the template of the path, so nothing that came in is echoed."""

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from gateway import config
-from gateway.errors import StoreError, StoreFullError
+from gateway.errors import CommitUnknownError, StoreError, StoreFullError
 from tests.edge_kit import (
     BASE,
     CLIENT_ID,
@@ -218,6 +218,42 @@ async def test_wrong_password_unknown_integration_and_bad_token_get_one_and_the_
             texts.add((status, problem["detail"], problem["code"], problem["path"]))
         assert len(texts) == 1
         assert here.intake.stored == {}
+
+
+FAULTS = {
+    "wrong password": ({"IntegrasjonPassord": "wrong"}, {}, "unauthenticated", "Send a valid access token"),
+    "wrong scope": ({"scope": "ks:svarut"}, {}, "unauthenticated", "Send a valid access token"),
+    "no right": ({"rights": frozenset()}, {}, "forbidden", "Ask the operator"),
+    "foreign token": ({"consumer": organisation(VENDOR)}, {}, "forbidden", "Get one for its own"),
+    "foreign sender": ({}, {"path": mottak(sender=VENDOR)}, "forbidden", "Put your own fiksOrgId"),
+    "unknown municipality": ({}, {"path": mottak(office="9999/00")}, "not-found", "Look it up again"),
+    "part missing": ({}, {"body": multipart([("asice", sealed())])}, "bad-request", "Send both parts"),
+    "part doubled": ({}, {"body": multipart([("asice", sealed())] * 2)}, "bad-request", "Send each part once"),
+    "truncated": ({}, {"body": report()[:-40]}, "bad-request", "Send it again"),
+    "not CMS": ({}, {"body": report(container=bytes(100))}, "bad-request", "Seal it with the key from"),
+    "not multipart": ({}, {"headers": {"Content-Type": "text/plain"}}, "unsupported-media-type", "Send the body as"),
+    "too large": ({}, {"body": report(container=sealed(bytes(90_000)))}, "too-large", "send less"),
+    "store down": ({"fault": StoreError()}, {}, "store-unavailable", "Send it again after the time in Retry-After"),
+    "disk full": ({"fault": StoreFullError()}, {}, "storage-full", "Send it again after the time in Retry-After"),
+    "commit unknown": ({"fault": CommitUnknownError()}, {}, "commit-unknown", "Send the very same again"),
+    "fault of ours": ({"fault": RuntimeError()}, {}, "internal", "Send the same again later"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "sent", "code", "told"), FAULTS.values(), ids=FAULTS.keys())
+async def test_every_fault_before_the_201_has_its_code_and_says_what_to_do(wrong, sent, code, told):
+    async with partner(intake_settings=config.Intake(body_bytes_max=50_000)) as here:
+        here.intake.fault = wrong.get("fault")
+        if "rights" in wrong:
+            here.directory[CLIENT_ID] = Client(rights=wrong["rights"])
+        claims = {name: value for name, value in wrong.items() if name in {"scope", "consumer"}}
+        changes = {"Authorization": f"Bearer {here.issuer.token(**claims)}"}
+        changes |= {name: value for name, value in wrong.items() if name == "IntegrasjonPassord"}
+        status, problem, _ = await post(here, **({"body": report()} | sent | changes))
+        assert_whole(problem, status)
+        assert (problem["code"], told in problem["detail"]) == (code, True), problem["detail"]
+        may_be_stored = code in {"commit-unknown", "internal"}
+        assert not (may_be_stored and "nothing was stored" in problem["detail"].lower())
 
 
 async def test_white_space_around_the_password_is_no_fault():
