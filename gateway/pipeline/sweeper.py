@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, select
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import FINAL, REST_LIMITS, Event, State
+from gateway.domain.message_type import Lane
 from gateway.observability import metrics
 from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.case_events import reread_clocks
@@ -231,9 +232,11 @@ def _measure(conn: Connection) -> None:
             metrics.STATES.labels(state.value).set(counts.get(state.value, 0))
     now = now_us(conn)
     query = select(queue_item.c.lane, func.count(), func.min(queue_item.c.run_at)).group_by(queue_item.c.lane)
-    for lane, count, oldest in conn.execute(query):
-        metrics.QUEUE.labels(lane).set(count)
-        metrics.OLDEST_SECONDS.labels(lane).set(max(0, now - oldest) / _SECOND)
+    queued = {lane: (count, oldest) for lane, count, oldest in conn.execute(query)}
+    for lane in Lane:  # the empty ones too, or they would show for ever what they had last
+        count, oldest = queued.get(lane.value, (0, now))
+        metrics.QUEUE.labels(lane.value).set(count)
+        metrics.OLDEST_SECONDS.labels(lane.value).set(max(0, now - oldest) / _SECOND)
     alarming = alarms.count_open(conn)
     for code in AlarmCode:
         metrics.ALARMS.labels(code.value).set(alarming.get(code.value, 0))
