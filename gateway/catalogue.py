@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from gateway import limits
 from gateway.config import Section
-from gateway.domain.message_type import Direction, Lane, MessageType, TypeName
+from gateway.domain.message_type import Audience, Direction, Lane, LetterForm, MessageType, TypeName
 from gateway.errors import ConfigError, UnknownMessageTypeError
 
 DECLARATION = "meldingstype.toml"
@@ -27,6 +27,13 @@ class _Kanal(Section):
     """How one channel names the type, verbatim."""
 
     meldingstype: str = Field(min_length=1)
+
+
+class _Brev(Section):
+    """How the type becomes a letter: a subject that tells nothing in each language, and templates ``brev.<språk>.typ``."""
+
+    emne: dict[Literal["nb", "nn"], str] = Field(min_length=1)
+    mal: bool
 
 
 class _Declaration(Section):
@@ -43,6 +50,8 @@ class _Declaration(Section):
     hjemmel: tuple[str, ...]
     oppbevares_dager: int = Field(gt=0)
     frister: tuple[str, ...]
+    til: Audience = Audience.BODY
+    brev: _Brev | None = None
     kanal: dict[str, _Kanal] = Field(default_factory=dict)
 
 
@@ -169,10 +178,21 @@ def _read_type(
     if (declared.skjema is None) != (declared.skjema_dokument is None):
         faults.append(f"{place}: skjema and skjema_dokument go together")
     schema = _read_schema(place, folder / declared.skjema, faults) if declared.skjema else None
-    return _message_type(name, version, declared), schema
+    letter = _read_letter(place, folder, declared.brev, faults) if declared.brev else None
+    return _message_type(name, version, declared, letter), schema
 
 
-def _message_type(name: str, version: str, declared: _Declaration) -> MessageType:
+def _read_letter(place: str, folder: Traversable, declared: _Brev, faults: list[str]) -> LetterForm:
+    templates: dict[str, str] = {}
+    for language in declared.emne if declared.mal else ():
+        try:
+            templates[language] = (folder / f"brev.{language}.typ").read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            faults.append(f"{place}: brev.{language}.typ is missing or not UTF-8")
+    return LetterForm({str(language): subject for language, subject in declared.emne.items()}, templates)
+
+
+def _message_type(name: str, version: str, declared: _Declaration, letter: LetterForm | None) -> MessageType:
     return MessageType(
         name=name,
         version=version,
@@ -187,6 +207,8 @@ def _message_type(name: str, version: str, declared: _Declaration) -> MessageTyp
         documents=declared.documents,
         schema_document=declared.skjema_dokument,
         channels={channel: kanal.meldingstype for channel, kanal in declared.kanal.items()},
+        audience=declared.til,
+        letter=letter,
     )
 
 

@@ -1,5 +1,6 @@
 """A message type: data read from ``schemas/`` by ``gateway.catalogue``, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,6 +22,26 @@ class Lane(StrEnum):
     ORDINARY = "ordinaer"
 
 
+class Audience(StrEnum):
+    """Whom a type is written for; the rules of ``barnevern.md`` 9 differ by it."""
+
+    PARTY = "part"
+    REPORTER = "melder"
+    BODY = "etat"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterForm:
+    """How a type becomes a letter, by language (``nb``, ``nn``).
+
+    ``subjects``: what shows outside, so it tells nothing. ``templates``: Typst, from which the letter is written where the
+    case system brings no PDF; empty where it must.
+    """
+
+    subjects: Mapping[str, str]
+    templates: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class MessageType:
     """One version of one type, as declared in its ``meldingstype.toml``."""
@@ -38,6 +59,8 @@ class MessageType:
     documents: tuple[str, ...]
     schema_document: str | None
     channels: dict[str, str] = field(hash=False)
+    audience: Audience = Audience.BODY
+    letter: LetterForm | None = field(default=None, hash=False)
 
     @property
     def key(self) -> TypeName:

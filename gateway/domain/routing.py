@@ -9,19 +9,22 @@ from typing import Final
 LOOPBACK: Final = "loopback"
 """The road back to oneself: the only one that may be used without guards (decisions 6.9)."""
 
-_ROAD: Final = re.compile(r"([a-z][a-z0-9-]{0,39})(?::(orgnr|kontoId|herId|bydel))?")
+_ROAD: Final = re.compile(r"([a-z][a-z0-9-]{0,39})(?::(orgnr|kontoId|herId|bydel|fodselsnummer|post))?")
 
 
 class AddressKind(StrEnum):
     """Which of the recipient's addresses a road goes by; the names are the envelope's (``barnevern.md`` 5).
 
-    ``bydel`` is made of two of its fields: ``4601-02``, or ``4601`` where the district is left to the road.
+    ``bydel`` is made of two of its fields: ``4601-02``, or ``4601`` where the district is left to the road. Two are a
+    person's: the identity number, for a digital mailbox, and the postal address, for paper.
     """
 
     ORGNR = "orgnr"
     KONTO_ID = "kontoId"
     HER_ID = "herId"
     BYDEL = "bydel"
+    FODSELSNUMMER = "fodselsnummer"
+    POST = "post"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,16 @@ class Road:
         """From the form of the configuration; None when it is not of that form."""
         found = _ROAD.fullmatch(text)
         return None if found is None else cls(found[1], AddressKind(found[2] or AddressKind.ORGNR))
+
+    @property
+    def letter(self) -> bool:
+        """Whether it leads to a person."""
+        return self.address in {AddressKind.FODSELSNUMMER, AddressKind.POST}
+
+    @property
+    def on_paper(self) -> bool:
+        """Whether what takes it is printed (rules R14 to R16)."""
+        return self.address is AddressKind.POST
 
     def recipient(self, addresses: Mapping[AddressKind, str]) -> str | None:
         """The recipient as this road names it; None when it has no such address."""

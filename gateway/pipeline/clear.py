@@ -8,12 +8,12 @@ import uuid
 from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
-from gateway.domain.guards import Decision, Stopped
+from gateway.domain.guards import Stopped
 from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane
 from gateway.domain.routing import next_road
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.outgoing import Outgoing, judge, load, overtaken, still_owed
+from gateway.pipeline.outgoing import Outgoing, judge, load, overtaken, road_of, still_owed
 from gateway.store import outbox, parcels, unit_of_work
 from gateway.store.outbox import Item
 from gateway.store.parcels import StoredParcel
@@ -22,32 +22,36 @@ from gateway.store.parcels import StoredParcel
 async def clear(env: Environment, item: Item) -> str:
     """Perform CHECK_GUARDS or NEXT_ROAD. Returns the outcome's code."""
     outgoing = await load(env, item.message_id)
-    decision = judge(env, outgoing)
-    return await env.store.write(
-        lambda conn: _commit(env, conn, item, outgoing, decision), Point.CLEARED, Lane(item.lane)
-    )
+    chosen = _choose(env, item, outgoing)
+    if isinstance(chosen, StoredParcel):
+        decision = judge(env, outgoing, road_of(chosen))
+        if isinstance(decision, Stopped):
+            chosen = decision.code
+    return await env.store.write(lambda conn: _commit(env, conn, item, chosen), Point.CLEARED, Lane(item.lane))
 
 
-def _commit(env: Environment, conn: Connection, item: Item, outgoing: Outgoing, decision: Decision) -> str:
+def _commit(env: Environment, conn: Connection, item: Item, chosen: StoredParcel | str) -> str:
+    """``chosen``: the road's parcel, or why there is none. It was read in the very state that owes this effect."""
     now = env.now()
     if not still_owed(conn, item, State.ACCEPTED) or not outbox.held(conn, item):
         return overtaken(env, conn, item)
-    chosen = decision.code if isinstance(decision, Stopped) else _choose(env, conn, item, outgoing)
     if isinstance(chosen, str):
         unit_of_work.move(
             conn, item.message_id, unit_of_work.Happening(Event.GUARDS_STOPPED, "gateway", now, cause=chosen)
         )
         outbox.finish(conn, item, chosen, now)
         return Event.GUARDS_STOPPED.value
+    if chosen.number > len(parcels.all_of(conn, item.message_id)):
+        parcels.add(conn, chosen, now)
     refs: dict[str, str | int] = {"road": chosen.road, "guards": " ".join(env.roads.guards)}
     unit_of_work.move(conn, item.message_id, unit_of_work.Happening(Event.GUARDS_PASSED, "gateway", now, refs=refs))
     outbox.finish(conn, item, Event.GUARDS_PASSED.value, now)
     return Event.GUARDS_PASSED.value
 
 
-def _choose(env: Environment, conn: Connection, item: Item, outgoing: Outgoing) -> StoredParcel | str:
+def _choose(env: Environment, item: Item, outgoing: Outgoing) -> StoredParcel | str:
     """The road in force, or the next one where none is yet or it was proven closed; a code when there is none."""
-    earlier = parcels.all_of(conn, item.message_id)
+    earlier = outgoing.parcels
     if earlier and item.effect is not Effect.NEXT_ROAD:
         return earlier[-1]
     road = next_road(env.roads.roads_of(outgoing.row.type), [one.road for one in earlier])
@@ -56,14 +60,12 @@ def _choose(env: Environment, conn: Connection, item: Item, outgoing: Outgoing) 
     recipient = road.recipient(outgoing.melding.mottaker.addresses())
     if recipient is None:
         return "no-address"
-    chosen = StoredParcel(
+    return StoredParcel(
         tenant=outgoing.row.tenant,
         message_id=item.message_id,
         number=len(earlier) + 1,
         road=str(road),
         adapter=road.adapter,
-        recipient=recipient,
+        recipient=outgoing.row.person if road.letter else recipient,
         key=str(uuid.uuid4()),  # random: it tells a partner nothing, and is stored before it is used
     )
-    parcels.add(conn, chosen, env.now())
-    return chosen

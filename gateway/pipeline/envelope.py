@@ -9,48 +9,34 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import (
+    AwareDatetime,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from gateway import limits
 from gateway.domain.guards import GivenBasis
-from gateway.domain.identifiers import is_organisation_number
+from gateway.domain.guards.facts import Content, Family, Secrecy
 from gateway.domain.routing import AddressKind
 from gateway.errors import MalformedRequestError
+from gateway.pipeline.envelope_fields import (
+    Account,
+    Code,
+    EnvelopeField,
+    FileName,
+    MediaType,
+    Name,
+    OrganisationNumber,
+    PersonNumber,
+    Prose,
+    Uuid,
+)
+from gateway.pipeline.envelope_letter import Brev, Godkjenning, Melder, Person
 from gateway.pipeline.validate import has_few_values
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        message = "not printable"
-        raise ValueError(message)
-    return text
-
-
-def _organisation(text: str) -> str:
-    if not is_organisation_number(text):
-        message = "wrong control digit"
-        raise ValueError(message)
-    return text
-
-
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Prose = Annotated[str, Field(min_length=1, max_length=2000)]
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
-Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-OrganisationNumber = Annotated[str, AfterValidator(_organisation)]
-PersonNumber = Annotated[str, Field(pattern=r"^[0-9]{11,12}$")]
-FileName = Annotated[str, Field(pattern=r'^[^/\\%:*?"<>|\x00-\x1f.][^/\\%:*?"<>|\x00-\x1f]{0,90}\.(json|pdf|xml)$')]
-MediaType = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,60}$")]
-
-
-class _Field(BaseModel):
-    """camelCase on the wire, strict, nothing unknown; errors do not repeat what was sent."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
 
 
 class Forbindelse(StrEnum):
@@ -67,16 +53,8 @@ class Forbindelse(StrEnum):
     FEIL = "Feil"
 
 
-class Gradering(StrEnum):
-    """What drives the rules of ``barnevern.md`` 9."""
-
-    T = "T"
-    S = "S"
-    G = "G"
-
-
-class Aktor(_Field):
-    """A sender or recipient: an organisation, never a person. ``aktortype`` is of ``barnevern.md`` 2."""
+class Aktor(EnvelopeField):
+    """A sender or recipient that is an organisation. ``aktortype`` is of ``barnevern.md`` 2."""
 
     orgnr: OrganisationNumber
     navn: Name
@@ -104,6 +82,16 @@ class Aktor(_Field):
         return f"{self.kommunenummer}-{self.bydelsnummer}"
 
 
+def _kind_of_recipient(told: Any) -> str:
+    fields = told if isinstance(told, dict) else getattr(told, "__dict__", {})
+    return "person" if "fodselsnummer" in fields else "organisasjon"
+
+
+Mottaker = Annotated[
+    Annotated[Aktor, Tag("organisasjon")] | Annotated[Person, Tag("person")], Discriminator(_kind_of_recipient)
+]
+
+
 class Avsender(Aktor):
     """The office that sends: kommunenummer and bydelsnummer name the tenant."""
 
@@ -111,7 +99,7 @@ class Avsender(Aktor):
     bydelsnummer: Annotated[str, Field(pattern=r"^[0-9]{2}$")]
 
 
-class Fagsystem(_Field):
+class Fagsystem(EnvelopeField):
     """The case system that made the message."""
 
     leverandor: Name
@@ -119,7 +107,7 @@ class Fagsystem(_Field):
     versjon: Name
 
 
-class Kontaktperson(_Field):
+class Kontaktperson(EnvelopeField):
     """Whom to call."""
 
     navn: Name
@@ -127,7 +115,7 @@ class Kontaktperson(_Field):
     epost: Annotated[str, Field(max_length=200)] | None = None
 
 
-class Barn(_Field):
+class Barn(EnvelopeField):
     """A child: one number of the three kinds, or unborn."""
 
     fodselsnummer: PersonNumber | None = None
@@ -146,8 +134,13 @@ class Barn(_Field):
         return self
 
 
-class Part(_Field):
-    """A party of the case."""
+class Part(EnvelopeField):
+    """A party of the case.
+
+    ``adresseSkjultFor``: the roles that may not learn where this party is, by decision; an empty list says that there are
+    none. ``partsrett``: whether the party may read the case's documents. ``fullmaktTil``: the last day of a
+    representative's authority. ``besluttetForBarn``: that a child under 15 gets this letter was decided.
+    """
 
     rolle: Code
     fodselsnummer: PersonNumber | None = None
@@ -155,9 +148,13 @@ class Part(_Field):
     adressegradering: Code
     reservert: bool
     sprak: Code | None = None
+    adresse_skjult_for: Annotated[list[Code], Field(max_length=limits.ENVELOPE_LIST_MAX)] | None = None
+    partsrett: bool | None = None
+    fullmakt_til: Annotated[date, Field(strict=False)] | None = None
+    besluttet_for_barn: bool | None = None
 
 
-class Hjemmel(_Field):
+class Hjemmel(EnvelopeField):
     """Where the law allows the disclosure. ``paragraf`` without the sign: ``13-5``."""
 
     lov: Code
@@ -167,18 +164,25 @@ class Hjemmel(_Field):
     bokstav: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]$")]], Field(max_length=limits.ENVELOPE_LIST_MAX)] = []
 
 
-class Vedlegg(_Field):
-    """A document that follows in the same request under its file name. ``storrelse`` in octets, compared when given."""
+class Vedlegg(EnvelopeField):
+    """A document that follows in the same request under its file name. ``storrelse`` in octets, compared when given.
+
+    ``sladdingBekreftetAv``: who looked through a redacted document. ``inneholder``: what it holds, as rules need it;
+    ``frigittAv``: who let a child's own words be shown.
+    """
 
     filnavn: FileName
     mime_type: MediaType
     storrelse: Annotated[int, Field(ge=0)] | None = None
     dokumenttype: Code
     sladdet: bool
-    taushetsniva: Annotated[Gradering, Field(strict=False)]
+    taushetsniva: Annotated[Secrecy, Field(strict=False)]
+    sladding_bekreftet_av: Code | None = None
+    inneholder: Annotated[list[Annotated[Content, Field(strict=False)]], Field(max_length=len(Content))] | None = None
+    frigitt_av: Code | None = None
 
 
-class Melding(_Field):
+class Melding(EnvelopeField):
     """The envelope."""
 
     melding_id: Uuid
@@ -190,7 +194,7 @@ class Melding(_Field):
     skjema_navnerom: Annotated[str, Field(max_length=200)] | None = None
     sendt_tidspunkt: Annotated[AwareDatetime, Field(strict=False)]
     avsender: Avsender
-    mottaker: Aktor
+    mottaker: Mottaker
     avsenders_ref: Name | None = None
     mottakers_ref: Name | None = None
     fagsystem: Fagsystem
@@ -201,7 +205,12 @@ class Melding(_Field):
     hjemmel: Annotated[list[Hjemmel], Field(max_length=limits.ENVELOPE_LIST_MAX)] = []
     formal: Prose | None = None
     nodvendighet: Prose | None = None
-    konfidensialitet: Annotated[Gradering, Field(strict=False)]
+    melder: Melder | None = None
+    foreldresituasjon: Annotated[Family, Field(strict=False)] | None = None
+    avviksreferanse: Code | None = None
+    godkjenninger: Annotated[list[Godkjenning], Field(max_length=limits.ENVELOPE_LIST_MAX)] = []
+    brev: Brev | None = None
+    konfidensialitet: Annotated[Secrecy, Field(strict=False)]
     vedlegg: Annotated[list[Vedlegg], Field(min_length=1, max_length=limits.PARTS_MAX - 1)]
 
     @model_validator(mode="after")
@@ -228,6 +237,8 @@ class Melding(_Field):
     @property
     def discloses(self) -> bool:
         """Whether it leaves the service: everything that is not to the very same office."""
+        if isinstance(self.mottaker, Person):
+            return True
         ours = (self.avsender.orgnr, self.avsender.kommunenummer, self.avsender.bydelsnummer)
         return ours != (self.mottaker.orgnr, self.mottaker.kommunenummer, self.mottaker.bydelsnummer)
 

@@ -6,10 +6,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
+from gateway.domain.actors import reader_of
 from gateway.domain.deadlines import OSLO
 from gateway.domain.guards import Decision, Facts, decide
+from gateway.domain.guards.facts import HistoryFacts, RecipientFacts, RoadFacts
 from gateway.domain.lifecycle import State
+from gateway.domain.routing import Road
+from gateway.errors import StoreError
 from gateway.pipeline.envelope import Melding, read_envelope
+from gateway.pipeline.envelope_letter import Person
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.vault import MessageKey
 from gateway.store import outbox, parcels, payloads
@@ -50,10 +55,36 @@ async def load(env: Environment, message_id: str) -> Outgoing:
     return Outgoing(row, State(state.state), state.generation, key, raw, read_envelope(raw), chosen)
 
 
-def judge(env: Environment, outgoing: Outgoing) -> Decision:
-    """Ask the configured rules, now."""
+def recipient_pseudonym(env: Environment, melding: Melding) -> str | None:
+    """What stands for a recipient who is a person wherever the number may not: the same for the same person and office."""
+    if not isinstance(melding.mottaker, Person):
+        return None
+    return env.vault.mac(melding.tenant, "recipient", melding.mottaker.fodselsnummer.encode())
+
+
+def case_pseudonym(env: Environment, melding: Melding) -> str | None:
+    """What stands for the case: the same as for the reference of a confirmed report, where the case system tells one."""
+    return env.vault.mac(melding.tenant, "reference", melding.avsenders_ref.encode()) if melding.avsenders_ref else None
+
+
+def road_of(chosen: StoredParcel) -> Road:
+    """The road of a parcel, as it was configured when it was chosen. Raises StoreError."""
+    road = Road.parse(chosen.road)
+    if road is None:
+        message = "a parcel's road is none"
+        raise StoreError(message)
+    return road
+
+
+def judge(env: Environment, outgoing: Outgoing, road: Road) -> Decision:
+    """Ask the configured rules, now, about an attempt on this road."""
+    now, to = env.clock.now(), outgoing.melding.mottaker
     facts = Facts(
-        day=env.clock.now().astimezone(OSLO).date(),
+        now=now,
+        day=now.astimezone(OSLO).date(),
+        road=RoadFacts(road.adapter, road.letter, road.on_paper),
+        recipient=RecipientFacts(reader_of(to.aktortype), isinstance(to, Person), to.aktortype),
+        history=HistoryFacts(None, None, None, None, None),
         discloses=outgoing.melding.discloses,
         purpose_given=bool((outgoing.melding.formal or "").strip()),
         given=outgoing.melding.given_bases(),

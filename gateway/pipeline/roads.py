@@ -91,7 +91,9 @@ def configured_roads(
         roads = [Road.parse(text) for text in texts]
         good = [road for road in roads if road is not None]
         if len(good) != len(roads) or len(set(good)) != len(good):
-            faults.append(f"routes.toml: {key}: a road is an adapter, or adapter:orgnr|kontoId|herId|bydel, each once")
+            faults.append(
+                f"routes.toml: {key}: a road is an adapter, or adapter:orgnr|kontoId|herId|bydel|fodselsnummer|post, each once"
+            )
         faults.extend(_faults(key, good, opened, guarded=bool(guards)))
         found[key] = tuple(road for road in good if road.adapter in opened)
     bases: dict[str, LegalBasis] = {}

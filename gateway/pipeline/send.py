@@ -19,7 +19,7 @@ from gateway.errors import PolicyError, StoreError
 from gateway.pipeline import flow
 from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.outgoing import Outgoing, judge, load, overtaken, still_owed
+from gateway.pipeline.outgoing import Outgoing, judge, load, overtaken, road_of, still_owed
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal import sealed_parcel
 from gateway.spi import CODE, REFERENCE, Outcome, Parcel, Refused, Taken, TryLater, Uncertain, attempt
@@ -51,10 +51,10 @@ async def send(env: Environment, item: Item) -> str:
 
 async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel | Refused] | str:
     """The open road and the sealed parcel, or its directory's no; or the settled outcome of an attempt not to be made."""
-    decision = judge(env, outgoing)
+    chosen = outgoing.parcels[-1]
+    decision = judge(env, outgoing, road_of(chosen))
     if isinstance(decision, Stopped):
         return await _hold(env, item, decision.code, "guards-stopped")
-    chosen = outgoing.parcels[-1]
     road = env.roads.find(chosen.adapter)
     if road is None:
         return await later(env, item, "not-called:road-not-open")

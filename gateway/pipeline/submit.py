@@ -19,9 +19,10 @@ from gateway.domain.message_type import Direction, MessageType
 from gateway.errors import MalformedRequestError, RequestError, SchemaError, TooLargeError, UnknownResourceError
 from gateway.pipeline.accept import require_room
 from gateway.pipeline.envelope import Melding, Vedlegg, read_envelope
+from gateway.pipeline.envelope_letter import Person
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
-from gateway.pipeline.outgoing import MELDING
+from gateway.pipeline.outgoing import MELDING, case_pseudonym, recipient_pseudonym
 from gateway.pipeline.quotas import require_quota
 from gateway.pipeline.validate import read_json
 from gateway.pipeline.vault import MessageKey, SealedRecord, Sealing
@@ -215,7 +216,7 @@ def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
         entry = journal.Entry(journal.REPEATED, tenant, sent.at, sent.client.id, message_id=owner)
         journal.write(conn, entry)
         return owner
-    unit_of_work.create(conn, _message(sent), State.ACCEPTED, Effect.CHECK_GUARDS, sent.at)
+    unit_of_work.create(conn, _message(env, sent), State.ACCEPTED, Effect.CHECK_GUARDS, sent.at)
     payloads.insert_key(conn, tenant, message_id, sent.wrapped)
     records = [sent.envelope, *(record for _, record in sent.documents)]
     for record in records:
@@ -237,7 +238,8 @@ def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
     return message_id
 
 
-def _message(sent: _Submission) -> dict[str, Any]:
+def _message(env: Environment, sent: _Submission) -> dict[str, Any]:
+    to = sent.melding.mottaker
     return {
         "id": sent.message_id,
         "tenant": sent.melding.tenant,
@@ -246,7 +248,11 @@ def _message(sent: _Submission) -> dict[str, Any]:
         "sender": sent.client.id,
         "sender_organisation": sent.melding.avsender.orgnr,
         "client": sent.client.id,
-        "recipient": sent.melding.mottaker.orgnr,
+        "recipient": None if isinstance(to, Person) else to.orgnr,
+        "person": recipient_pseudonym(env, sent.melding),
+        "case_reference": case_pseudonym(env, sent.melding),
+        "follows": sent.melding.oppfolging_av_melding_id,
+        "relation": sent.melding.meldingsforbindelse,
         "type": sent.kind.key,
         "lane": sent.kind.lane.value,
         "remote_id": sent.melding.melding_id,

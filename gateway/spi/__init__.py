@@ -7,6 +7,7 @@ as ``Uncertain`` once the first byte has left.
 """
 
 from gateway import limits
+from gateway.domain.persons import Contact, Grading, Resident, Standing
 from gateway.errors import (
     ConfigError,
     ContentError,
@@ -33,7 +34,8 @@ from gateway.spi.facade import (
     Request,
     Route,
 )
-from gateway.spi.inbound import UNKNOWN_TYPE, Accepted, Address, Blobs, Delivery, Inbound, Receipt, Stream
+from gateway.spi.inbound import UNKNOWN_TYPE, Accepted, Address, Blobs, Delivery, Inbound, Receipt, Stage, Stream
+from gateway.spi.letter import Appointment, Letter, LetterDocument, PostalAddress, PrintOrder
 from gateway.spi.outbound import (
     Answered,
     Awaited,
@@ -49,6 +51,7 @@ from gateway.spi.outbound import (
     attempt,
 )
 from gateway.spi.outcome import CODE, REFERENCE, Outcome, Refused, Taken, TryLater, Uncertain
+from gateway.spi.registers import ContactRegister, PopulationRegister
 from gateway.spi.signing import Believed, SignedAnswer, Signer
 from gateway.spi.watch import Figures, Observation, Trouble, Watch
 from gateway.spi.xml import read_xml
@@ -63,12 +66,15 @@ __all__ = [
     "Address",
     "Answer",
     "Answered",
+    "Appointment",
     "Awaited",
     "Believed",
     "Blobs",
     "Caller",
     "Clock",
     "ConfigError",
+    "Contact",
+    "ContactRegister",
     "ContentError",
     "Context",
     "Delivery",
@@ -79,9 +85,12 @@ __all__ = [
     "Fate",
     "Figures",
     "ForbiddenError",
+    "Grading",
     "HistoryRow",
     "Inbound",
     "Intake",
+    "Letter",
+    "LetterDocument",
     "MalformedRequestError",
     "Municipality",
     "Observation",
@@ -91,6 +100,9 @@ __all__ = [
     "Part",
     "PartnerRefusedError",
     "PartnerUnavailableError",
+    "PopulationRegister",
+    "PostalAddress",
+    "PrintOrder",
     "PrintPart",
     "PublicCertificate",
     "Receipt",
@@ -101,10 +113,13 @@ __all__ = [
     "ReportOffice",
     "Request",
     "RequestError",
+    "Resident",
     "Route",
     "Seal",
     "SignedAnswer",
     "Signer",
+    "Stage",
+    "Standing",
     "Stream",
     "Taken",
     "Tokens",

@@ -15,6 +15,7 @@ from gateway.errors import ConfigError
 from gateway.spi.facade import Facade
 from gateway.spi.inbound import Address, Blobs, Inbound
 from gateway.spi.outbound import Awaited, Directory, Outbound, Seal
+from gateway.spi.registers import ContactRegister, PopulationRegister
 from gateway.spi.signing import Believed, Signer
 from gateway.spi.watch import Watch
 
@@ -108,7 +109,8 @@ class Adapter:
     """A road that is open. Leave out what the partner lacks. Who sends needs a directory of keys to seal to.
 
     ``receives_for``: the offices whose messages come over it; a start is refused where one is not configured, because
-    what comes for it could not be stored.
+    what comes for it could not be stored. ``contacts`` and ``population``: registers that the rules ask; one of each
+    at most in an installation.
     """
 
     inbound: Inbound | None = None
@@ -118,6 +120,8 @@ class Adapter:
     seal: Seal = Seal.GATEWAY
     blobs: Blobs | None = None
     watch: Watch | None = None
+    contacts: ContactRegister | None = None
+    population: PopulationRegister | None = None
     receives_for: Sequence[Address] = ()
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Final, Protocol
 
 from gateway.spi.outcome import Refused
@@ -98,12 +100,22 @@ async def _nothing() -> None:
     """For partners that want no acknowledgement."""
 
 
+class Stage(StrEnum):
+    """How far a letter has come, where a carrier tells more than one thing of it."""
+
+    DELIVERED = "delivered"  # in the mailbox
+    OPENED = "opened"
+    POSTED = "posted"  # printed and handed to the post
+    SHREDDED = "shredded"  # came back, or could not be delivered, and is gone
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What a partner says became of a parcel: delivered, or refused after all.
 
     It moves a message only when road, recipient and reference are that message's own (requirement S24). ``recipient``
     is None where the carrier speaks, and not whom it was for: it names the message alone. ``key`` is the parcel's, where the partner gives it back: then a receipt fits even if the answer with the reference was lost.
+    ``stage`` and ``at``: what happened, and when the partner says that it did; None: now. ``evidence``: as of outcomes.
     ``acknowledge`` tells the partner that it need not come again; called after COMMIT, never before.
     """
 
@@ -112,6 +124,9 @@ class Receipt:
     partner_reference: str
     key: str | None = None
     refused: Refused | None = None
+    stage: Stage = Stage.DELIVERED
+    at: datetime | None = None
+    evidence: tuple[bytes, ...] = field(default=(), repr=False)
     acknowledge: Callable[[], Awaitable[None]] = field(default=_nothing, repr=False)
 
 

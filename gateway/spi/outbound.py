@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 from gateway.spi.inbound import Address, Stream
+from gateway.spi.letter import Letter, LetterDocument
 from gateway.spi.outcome import Outcome, Refused, TryLater, Uncertain
 
 
@@ -54,6 +55,7 @@ class Parcel:
 
     ``office``: who sends; None for a trial. ``channel_type``: the type's identifier on this channel. ``size_bytes`` is 0 for a parcel
     that has no content, as a receipt may have none. ``print_part``: over roads that are sealed with ``Seal.FIKS_REPORT``.
+    ``letter``: over roads with ``Seal.LETTER``; then ``recipient`` is a pseudonym, and what leaves is the letter's documents.
     """
 
     key: str
@@ -65,6 +67,7 @@ class Parcel:
     channel_type: str = ""
     answers: Answered | None = None
     print_part: PrintPart | None = None
+    letter: Letter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,15 @@ async def attempt(outbound: Outbound, parcel: Parcel, failed: Callable[[Exceptio
         async for chunk in content():
             yield chunk
 
-    copy = parcel.print_part
+    def document(one: LetterDocument) -> LetterDocument:
+        return replace(one, content=partial(watched, one.content))
+
+    copy, letter = parcel.print_part, parcel.letter
     seen = replace(
         parcel,
         content=partial(watched, parcel.content),
         print_part=replace(copy, content=partial(watched, copy.content)) if copy is not None else None,
+        letter=replace(letter, documents=tuple(map(document, letter.documents))) if letter is not None else None,
     )
     try:
         return await outbound.send(seen)
@@ -156,3 +163,4 @@ class Seal(StrEnum):
     GATEWAY = "gateway"
     FIKS = "fiks"
     FIKS_REPORT = "fiks-report"  # the container, and beside it the PDF for print (fiks.md 10)
+    LETTER = "letter"  # nothing of ours around it: a person reads the documents themselves

@@ -1,7 +1,10 @@
-"""What an attempt to send can end in."""
+"""What an attempt to send can end in.
+
+``evidence``: what the partner signed on the way to it, as it came; kept sealed beside the message.
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -17,6 +20,7 @@ class Taken:
 
     partner_reference: str
     final: bool = False
+    evidence: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class TryLater:
 
     code: str
     after_s: float | None = None
+    evidence: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Refused:
 
     code: str
     proof: bool = False
+    evidence: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Uncertain:
     """Bytes left and no answer came: it may have been taken."""
 
     code: str
+    evidence: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 Outcome = Taken | TryLater | Refused | Uncertain

@@ -7,7 +7,7 @@ Times are UTC microseconds since 1970 as integers: equal on both stores and free
 
 from gateway.store.tables.clients import client, client_password, client_tenant, idempotency, tenant_key, webhook
 from gateway.store.tables.columns import metadata
-from gateway.store.tables.course import case_event, clock, clock_fact, confirmation, history, note, receipt
+from gateway.store.tables.course import approval, case_event, clock, clock_fact, confirmation, history, note, receipt
 from gateway.store.tables.evidence import (
     alarm,
     closed_log,
@@ -35,6 +35,7 @@ from gateway.store.tables.work import attempt, incarnation, parcel, partner, par
 
 __all__ = [
     "alarm",
+    "approval",
     "attempt",
     "case_event",
     "client",

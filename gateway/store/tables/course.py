@@ -108,3 +108,15 @@ note = Table(
     evidence("sealed", LargeBinary),  # under the data key: what people write may name people
     Index("ix_note", "message_id"),
 )
+
+approval = Table(
+    "approval",
+    metadata,
+    row_id(),
+    evidence("tenant", String(7)),
+    evidence("message_id", String(36)),
+    evidence("code", String(64)),  # of the stop that is released, or what else a person decided, as a road
+    evidence("person", String(64)),
+    evidence("at", BigInteger),
+    UniqueConstraint("message_id", "tenant", "code", "person", name="uq_approval"),
+)

@@ -15,6 +15,13 @@ from sqlalchemy import (
 
 from gateway.store.tables.columns import evidence, metadata, operational, row_id
 
+
+def where_known(name: str, column: str) -> Index:
+    """An index over an office's messages that have this column."""
+    known = text(f"{column} IS NOT NULL")
+    return Index(name, "tenant", column, sqlite_where=known, postgresql_where=known)
+
+
 message = Table(
     "message",
     metadata,
@@ -31,6 +38,11 @@ message = Table(
     evidence("remote_id", String(128), null=True),
     evidence("arrived_at", BigInteger),
     evidence("row_salt", LargeBinary, null=True),  # for what the journal has of rows that stay; NULL: from before 0005
+    # Outbound only. The first two are HMACs under the tenant's index key: of a recipient's number, of the case's reference.
+    evidence("person", String(64), null=True),
+    evidence("case_reference", String(64), null=True),
+    evidence("follows", String(36), null=True),  # the envelope's id of the message that this one follows, and how
+    evidence("relation", String(32), null=True),
     CheckConstraint("direction IN ('inn', 'ut')", name="direction_known"),
     Index("ix_message_arrived", "arrived_at"),
     Index(
@@ -39,6 +51,9 @@ message = Table(
         sqlite_where=text("remote_id IS NOT NULL"),
         postgresql_where=text("remote_id IS NOT NULL"),
     ),
+    where_known("ix_message_person", "person"),
+    where_known("ix_message_case", "case_reference"),
+    where_known("ix_message_follows", "follows"),
 )
 
 message_state = Table(
@@ -123,6 +138,7 @@ document = Table(
     evidence("purpose", String(216)),
     evidence("mac", String(64)),  # of its SHA-256 under the tenant's index key: what read-back is held against
     UniqueConstraint("message_id", "tenant", "name", name="uq_document"),
+    Index("ix_document_mac", "tenant", "mac"),
 )
 
 warning = Table(
