@@ -82,6 +82,7 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
             egress=egress,
             log=logging.get(),
             roads=roads_of(configuration, types),
+            brev=configuration.brev,
             retention=retention_of(configuration, types),
             shred_list=shred_list_of(configuration),
             heads=heads_of(configuration, await store.read(log.origin)),

@@ -5,6 +5,7 @@ Order: ``config/gateway.toml`` or the file named on the command line, then envir
 references (``file:``, ``env:``, ``pkcs11:``), never values.
 """
 
+from gateway.config.brev_toml import Brev, Priser, Regel, Vei
 from gateway.config.gateway_toml import (
     Backup,
     CaseSystem,
@@ -42,6 +43,7 @@ __all__ = [
     "SECRET_SCHEMES",
     "THROW_AWAY",
     "Backup",
+    "Brev",
     "Bydel",
     "CaseSystem",
     "Configuration",
@@ -58,7 +60,9 @@ __all__ = [
     "Maskinporten",
     "Oppbevaring",
     "Pkcs11",
+    "Priser",
     "Reconcile",
+    "Regel",
     "Revocation",
     "SecretReference",
     "Section",
@@ -68,6 +72,7 @@ __all__ = [
     "Tid",
     "TimeStamp",
     "Trust",
+    "Vei",
     "load",
     "read",
     "read_secret",

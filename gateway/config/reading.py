@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from gateway import limits
+from gateway.config.brev_toml import Brev, Regel
 from gateway.config.gateway_toml import Settings
 from gateway.config.rules_toml import Frist, Hjemmel, Oppbevaring
 from gateway.config.tenants_toml import Tenant
@@ -27,6 +28,8 @@ class Configuration(Section):
     frister: dict[str, Frist]
     hjemler: dict[str, Hjemmel]
     oppbevaring: Oppbevaring
+    brev: Brev
+    regler: dict[str, Regel]
     partners: dict[str, dict[str, Any]]
     routes: dict[str, tuple[str, ...]]
 
@@ -55,12 +58,15 @@ def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Confi
     oppbevaring = _model(
         Oppbevaring, _read(folder / "oppbevaring.toml", faults, needed=False), "oppbevaring.toml", faults
     )
+    brev = _model(Brev, _read(folder / "brev.toml", faults, needed=False), "brev.toml", faults)
+    regler = _models(Regel, folder / "regler.toml", faults, needed=False)
     partners = {path.stem: _read(path, faults) for path in sorted((folder / "partners").glob("*.toml"))}
     routes = _routes(folder / "routes.toml", faults)
     for name, tenant in tenants.items():
         if tenant is not None and tenant.kommunenummer != name:
             faults.append(f"tenants/{name}.toml: kommunenummer is not the file's name")
-    if settings is None or oppbevaring is None or None in frister.values() or None in hjemler.values():
+    rules = (*frister.values(), *hjemler.values(), *regler.values())
+    if settings is None or oppbevaring is None or brev is None or None in rules:
         return None, faults
     configuration = Configuration.model_construct(
         folder=folder,
@@ -69,6 +75,8 @@ def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Confi
         frister=frister,
         hjemler=hjemler,
         oppbevaring=oppbevaring,
+        brev=brev,
+        regler=regler,
         partners=partners,
         routes=routes,
     )
@@ -144,5 +152,6 @@ def _drop(raw: Any, place: tuple[int | str, ...]) -> None:
     del raw[key]
 
 
-def _models(model: type[Any], path: Path, faults: list[str]) -> dict[str, Any]:
-    return {key: _model(model, raw, f"{path.name}: {key}", faults) for key, raw in _read(path, faults).items()}
+def _models(model: type[Any], path: Path, faults: list[str], *, needed: bool = True) -> dict[str, Any]:
+    read = _read(path, faults, needed=needed)
+    return {key: _model(model, raw, f"{path.name}: {key}", faults) for key, raw in read.items()}

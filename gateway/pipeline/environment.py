@@ -7,7 +7,7 @@ from typing import Protocol
 import aiohttp
 import structlog
 
-from gateway.config import Settings
+from gateway.config import Brev, Settings
 from gateway.crypto.certificates import TrustPolicy
 from gateway.domain.deadlines import ClockFacts, ClockReading, ClockRule, read_clocks
 from gateway.domain.message_type import MessageType
@@ -65,6 +65,7 @@ class Environment:
     roads: Roads = field(default_factory=Roads)
     heads: HeadKeeper | None = None
     shred_list: ShredList | None = None
+    brev: Brev = field(default_factory=Brev)
     retention: Sequence[tuple[str, RetentionPolicy]] = ()
     over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
 

@@ -1,0 +1,70 @@
+"""``brev.toml`` and ``regler.toml``: what the municipality decides of letters, and where the law stands that rules follow."""
+
+from datetime import date
+
+from pydantic import Field
+
+from gateway.config.values import Section
+
+
+class Vei(Section):
+    """What one road takes: media types, pages and octets of all documents of a letter together."""
+
+    media_typer: tuple[str, ...] = ("application/pdf",)
+    sider_maks: int = Field(default=200, ge=1)
+    oktetter_maks: int = Field(default=104_857_600, ge=1)
+
+
+class Priser(Section):
+    """What letters cost, in kroner, for the preview alone: a letter's price, and what each further sheet or mebibyte adds.
+
+    ``ark_i_c5``: so many sheets go in the small envelope; more cost ``stor_konvolutt`` beside.
+    """
+
+    digitalt_brev: float = Field(default=0.0, ge=0)
+    digitalt_per_mib: float = Field(default=0.0, ge=0)
+    utskrift: float = Field(default=0.0, ge=0)
+    utskrift_per_ark: float = Field(default=0.0, ge=0)
+    stor_konvolutt: float = Field(default=0.0, ge=0)
+    rekommandert: float = Field(default=0.0, ge=0)
+    ark_i_c5: int = Field(default=7, ge=1)
+
+
+class Brev(Section):
+    """``brev.toml``. Without the file, what is most careful holds.
+
+    ``utskrift_virkedager``: working days from a letter's release to paper until it is delivered. ``paminnelse_dager``: so
+    long after delivery an unopened letter rings. ``godkjenning_fra_fagsystem``: approvals stated by the case system count for
+    rule R18. ``fortrolig_digitalt``: a person whose own address is FORTROLIG may get letters in a mailbox, never on paper.
+    ``saksnummer``: what case numbers look like, to find other cases' in a text. ``ord_som_roper``: words that may not show
+    outside a letter. ``avsender_navn`` and ``returadresse``: what shows in the envelope's window.
+    """
+
+    utskrift_virkedager: int = Field(default=5, ge=1, le=30)
+    paminnelse_dager: tuple[int, ...] = (2, 5)
+    godkjenning_fra_fagsystem: bool = False
+    fortrolig_digitalt: bool = False
+    saksnummer: str | None = Field(default=None, max_length=200)
+    ord_som_roper: tuple[str, ...] = (
+        "barnevern",
+        "barnevernet",
+        "barneverntjenesten",
+        "omsorg",
+        "bekymring",
+        "undersøkelse",
+    )
+    avsender_navn: str = "Kommunen"
+    returadresse: tuple[str, ...] = ()
+    returpostnummer: str = Field(default="", pattern=r"^(\d{4})?$")
+    returpoststed: str = ""
+    priser: Priser = Field(default_factory=Priser)
+    veier: dict[str, Vei] = Field(default_factory=dict)
+
+
+class Regel(Section):
+    """One rule of ``regler.toml``: the law that it follows and the days on which it is asked."""
+
+    lov: str
+    gyldig_fra: date
+    gyldig_til: date = date.max
+    bekreftet: bool = False
