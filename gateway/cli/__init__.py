@@ -25,6 +25,7 @@ from gateway.cli import (
     simulate,
 )
 from gateway.errors import ConfigError, GatewayError, RequestError
+from gateway.observability import logging
 
 app = typer.Typer(name="budstikke", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 service.register(app)
@@ -40,6 +41,12 @@ app.add_typer(alarms.app, name="alarms")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.add_typer(simulate.app, name="simulate")
+
+
+@app.callback()
+def begin() -> None:
+    """Budstikke: a secure message gateway for Norwegian municipal child welfare."""
+    logging.configure("stderr")  # so that the result stands alone on standard output; ``run`` says otherwise
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def run(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share ports and store.")] = 1,
 ) -> None:
     """Run the gateway until it is told to stop (SIGTERM or SIGINT)."""
-    logging.configure()
+    logging.configure("stdout")
     configuration = sound(config_file)
     if workers > 1:
         raise typer.Exit(run_workers(configuration, config_file, workers))

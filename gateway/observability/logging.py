@@ -8,7 +8,8 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Any, Final, Literal, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -19,20 +20,19 @@ from gateway.observability.metrics import DROPPED_LOG_FIELDS
 FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "message_id", "tenant", "effect", "attempt", "code", "state", "duration_ms",
-        "method", "route", "status", "client", "lane", "road", "count", "alarm", "subject", "port", "listener", "size",
+        "method", "route", "status", "client", "lane", "road", "count", "alarm", "alarm_level", "subject", "port",
+        "listener", "size",
         "mode", "version", "adapter", "incarnation", "error", "where", "delay_s", "issuer", "partner",
         "request_id", "error_id",
     }
 )  # fmt: skip
 
 
-def configure() -> None:
-    """Send all logs, ours and the libraries', to standard output as JSON lines."""
-    structlog.configure(processors=_PROCESSORS, logger_factory=structlog.PrintLoggerFactory(sys.stdout))
+def configure(stream: Literal["stdout", "stderr"]) -> None:
+    """Send all logs, ours and the libraries', to one of the process's streams as JSON lines."""
+    structlog.configure(processors=_PROCESSORS, logger_factory=lambda *_: structlog.PrintLogger(getattr(sys, stream)))
     # Libraries speak through the standard module: their texts are not ours to trust, so only the name and level pass.
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_LibraryFormatter())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_LibraryHandler(stream)], level=logging.WARNING, force=True)
 
 
 def to(stream: TextIO) -> structlog.stdlib.BoundLogger:
@@ -84,15 +84,20 @@ def _allowed_only(_logger: object, _name: str, record: MutableMapping[str, Any])
     return record
 
 
-class _LibraryFormatter(logging.Formatter):
-    """A library's line, reduced to where it came from."""
+class _LibraryHandler(logging.Handler):
+    """Writes a library's line, reduced to where it came from."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def __init__(self, stream: str) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         line = {"event": "library.log", "level": record.levelname.lower(), "where": record.name}
         if error is not None:
             line["error"] = type(error).__name__
-        return _dumps(line)
+        with suppress(OSError, ValueError):  # a stream that is gone is no fault of the library that speaks
+            print(_dumps(line), file=getattr(sys, self._stream), flush=True)
 
 
 _PROCESSORS: Final[list[Processor]] = [

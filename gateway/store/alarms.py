@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, literal, select
 
+from gateway.observability import logging
 from gateway.store import journal
 from gateway.store.database import add_row
 from gateway.store.tables import alarm, message
@@ -70,7 +71,10 @@ _CLOSE: Final = (
 
 
 def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: int, level: int = 1) -> bool:
-    """Open an alarm, or raise the level of the open one. Returns whether anything changed."""
+    """Open an alarm, or raise the level of the open one. Returns whether anything changed.
+
+    The log's line is a hint: a unit that is undone has written it for nothing. What counts is the row and its entry.
+    """
     open_row = conn.execute(
         select(alarm.c.id, alarm.c.level).where(
             alarm.c.tenant == tenant, alarm.c.code == code, alarm.c.subject == subject, alarm.c.closed_at.is_(None)
@@ -88,6 +92,7 @@ def ring(conn: Connection, *, tenant: str, code: AlarmCode, subject: str, at: in
         conn,
         journal.Entry(journal.ALARM_OPENED, tenant, at, "gateway", message_id=message_id, code=code.value, refs=refs),
     )
+    logging.get().warning("alarm.opened", alarm=code.value, tenant=tenant, subject=subject, alarm_level=level)
     return True
 
 

@@ -61,6 +61,14 @@ def shown(site, *arguments):
     return json.loads(says(site, *arguments, "--json"))
 
 
+def lines_of(site, *arguments):
+    """The exit code of a command, what it prints, and the lines that it logs."""
+    out, err = io.StringIO(), io.StringIO()
+    with ThreadPoolExecutor(1) as apart, redirect_stdout(out), redirect_stderr(err):
+        ended = apart.submit(cli.run, [*arguments, "-c", str(site.configuration)]).result()
+    return ended, out.getvalue(), [json.loads(line) for line in err.getvalue().splitlines()]
+
+
 async def with_reports(site, *doings):
     """Reports in the store, each after what is done with it."""
     configuration = config.load(site.configuration)
@@ -137,6 +145,21 @@ async def test_clients_and_alarms(site):
     assert shown(site, "alarms", "close", str(alarm["id"]), *KARI)["state"] == "closed"
     assert "not-found" in says(site, "alarms", "close", str(alarm["id"]), *KARI, code=1)
     assert "not-found" in says(site, "alarms", "seen", "999999", *KARI, code=1)
+
+
+async def test_an_alarm_is_a_line_of_the_log_and_not_of_the_result(site, tmp_path):
+    listed = tmp_path / "list.csv"
+    today = f"{datetime.now(OSLO):%Y-%m-%d}"
+    listed.write_text("bekymringsmelding-id;melding-id;konto;ankom;status\nukjent-0001;;;;LEVERT\n")
+    order = ("reconcile", str(listed), "--day", today, *KARI, "--json")
+    code, out, logged = lines_of(site, *order)
+    assert (code, [row["report_id"] for row in json.loads(out)["missing"]]) == (1, ["ukjent-0001"])
+    told = ("event", "alarm", "tenant", "subject", "alarm_level", "level")
+    [line] = [tuple(line[name] for name in told) for line in logged if line["event"] == "alarm.opened"]
+    assert line == ("alarm.opened", "portal-list-differs", "*", f"{today}/4601", 2, "warning")
+    code, out, logged = lines_of(site, *order)
+    assert (code, logged) == (1, []), "an alarm that is open already is told once"
+    assert json.loads(out)
 
 
 async def test_evidence_by_command_and_what_it_refuses(site, tmp_path):

@@ -139,7 +139,7 @@ def test_nothing_that_holds_a_secret_shows_it_when_it_is_printed_or_fails(tmp_pa
 CRASHING = """
 import sys
 from gateway.observability import logging
-logging.configure()
+logging.configure("stdout")
 log = logging.get()
 try:
     password = sys.argv[1]
