@@ -10,7 +10,7 @@ from gateway.crypto.keys import SigningKey, SoftwareKey
 from gateway.crypto.profiles import FIKS_ENVELOPE, PRINT_PART
 from gateway.domain.identifiers import TenantId
 from gateway.pipeline.environment import Environment
-from gateway.simulators.sample import Form, Office, Report, make_report
+from gateway.simulators.sample import Form, Office, Report, Version, make_report
 from gateway.spi import Address, Stream
 from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, Site
 
@@ -63,10 +63,10 @@ class Sender:
         self.at = datetime.now(UTC)
         self.key: SigningKey = SoftwareKey(site.sender.key, site.sender.chain)
 
-    def report(self, number: int = 1, form: Form = Form.OFFENTLIG) -> Report:
+    def report(self, number: int = 1, form: Form = Form.OFFENTLIG, version: Version = "V2") -> Report:
         """A sample report to the site's office."""
         office = Office(KOMMUNENUMMER, "Bergen", BYDELSNUMMER, "Bergenhus")
-        return make_report(form, "V2", office, number=number, sent_at=self.at)
+        return make_report(form, version, office, number=number, sent_at=self.at)
 
     def container(self, documents: Mapping[str, bytes]) -> bytes:
         """Signed, in the clear."""
@@ -91,9 +91,10 @@ class Sender:
         documents = {"bekymringsmelding.json": report.json, "bekymringsmelding.pdf": report.pdf}
         return {"bekymringsmelding": self.printed(report.pdf), "asice": self.sealed(self.container(documents))}
 
-    def delivery(self, number: int = 1, form: Form = Form.OFFENTLIG) -> TestDelivery:
+    def delivery(self, number: int = 1, form: Form = Form.OFFENTLIG, version: Version = "V2") -> TestDelivery:
         """A whole report on its way in."""
-        return TestDelivery(self.parts(self.report(number, form)), message_type=f"bekymringsmelding.{form.value}.v2")
+        parts = self.parts(self.report(number, form, version))
+        return TestDelivery(parts, message_type=f"bekymringsmelding.{form.value}.{version.lower()}")
 
 
 def tenant(site: Site) -> TenantId:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from gateway import limits
 from gateway.crypto.asice import MEDIA_TYPE
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.key_transport import Digest
-from gateway.crypto.keys import SigningKey
+from gateway.crypto.keys import SigningKey, SoftwareKey
 from gateway.crypto.manifest import Reference, write_manifest
 from gateway.crypto.profiles import FIKS_ENVELOPE
 from gateway.crypto.signed_data import sign_detached
@@ -26,7 +27,7 @@ from gateway.errors import ConfigError
 from gateway.simulators.old_signature import sign_with_sha1
 from gateway.simulators.sample import JSON_NAME, PDF_NAME, Report
 from gateway.simulators.seal import JSON_MEDIA_TYPE, PDF_MEDIA_TYPE, Receivers, Sealed, envelope, seal
-from gateway.testing.pki import receive_key
+from gateway.testing.pki import Pki, receive_key
 
 SIGNATURE_NAME: Final = "META-INF/signature-{}.p7s"
 
@@ -41,7 +42,9 @@ class Feil(StrEnum):
     WRONG_KEY = "wrong-key"  # sealed for somebody else
     TAMPERED_CIPHERTEXT = "tampered-ciphertext"
     UNSIGNED_CONTAINER = "unsigned-container"
+    BROKEN_SIGNATURE = "broken-signature"
     SWAPPED_SIGNATURE = "swapped-signature"  # a sound signature, over another manifest
+    UNKNOWN_SIGNER = "unknown-signer"  # a sound signature, below a root that nobody configured
     UNLISTED_FILE = "unlisted-file"
     SHA1_SIGNATURE = "sha1-signature"
     ZIP_BOMB = "zip-bomb"
@@ -91,13 +94,26 @@ def _wrong_key(bench: Bench) -> Sealed:
 
 def _tampered_ciphertext(bench: Bench) -> Sealed:
     sealed = _sealed(bench)
-    spoiled = bytearray(sealed.container)
-    spoiled[len(spoiled) // 2] ^= 0x01
-    return replace(sealed, container=bytes(spoiled))
+    return replace(sealed, container=_spoilt(sealed.container, len(sealed.container) // 2))
 
 
 def _unsigned_container(bench: Bench) -> Sealed:
     return _with_container(bench, _documents(bench), signed=False)
+
+
+def _broken_signature(bench: Bench) -> Sealed:
+    """Its last octet is the last of the signature's value, so nothing of the structure is spoilt."""
+    return _with_container(bench, _documents(bench), sign=lambda manifest: _spoilt(_sign(bench)(manifest), -1))
+
+
+def _unknown_signer(bench: Bench) -> Sealed:
+    return _sealed(replace(bench, key=_stranger()))
+
+
+@cache
+def _stranger() -> SoftwareKey:
+    made = Pki().organisation("974760673", "Prove fremmed")
+    return SoftwareKey(made.key, made.chain)
 
 
 def _swapped_signature(bench: Bench) -> Sealed:
@@ -139,6 +155,12 @@ def _without_json(bench: Bench) -> Sealed:
 
 def _without_pdf(bench: Bench) -> Sealed:
     return _with_container(bench, [(JSON_NAME, bench.report.json)])
+
+
+def _spoilt(content: bytes, place: int) -> bytes:
+    spoilt = bytearray(content)
+    spoilt[place] ^= 0x01
+    return bytes(spoilt)
 
 
 Document = tuple[str, bytes]
@@ -222,7 +244,9 @@ BUILDERS: Final[dict[Feil, Callable[[Bench], Sealed]]] = {
     Feil.WRONG_KEY: _wrong_key,
     Feil.TAMPERED_CIPHERTEXT: _tampered_ciphertext,
     Feil.UNSIGNED_CONTAINER: _unsigned_container,
+    Feil.BROKEN_SIGNATURE: _broken_signature,
     Feil.SWAPPED_SIGNATURE: _swapped_signature,
+    Feil.UNKNOWN_SIGNER: _unknown_signer,
     Feil.UNLISTED_FILE: _unlisted_file,
     Feil.SHA1_SIGNATURE: _sha1_signature,
     Feil.ZIP_BOMB: _zip_bomb,

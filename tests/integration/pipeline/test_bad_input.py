@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import generate_latest
 
 from gateway.crypto.certificate_facts import facts_of
+from gateway.crypto.certificates import TrustPolicy
+from gateway.crypto.revocation import RevocationCache, RevocationSource
 from gateway.domain.lifecycle import State
 from gateway.errors import ConflictError, MalformedRequestError
 from gateway.observability import logging, metrics
@@ -33,6 +35,7 @@ QUARANTINED = {
     Feil.WRONG_KEY: {"decryption"},
     Feil.TAMPERED_CIPHERTEXT: {"decryption", "structure", "signature"},
     Feil.UNSIGNED_CONTAINER: {"signature"},
+    Feil.BROKEN_SIGNATURE: {"signature"},
     Feil.SWAPPED_SIGNATURE: {"signature"},
     Feil.UNLISTED_FILE: {"signature", "structure"},
     Feil.ZIP_BOMB: {"structure"},
@@ -41,6 +44,7 @@ QUARANTINED = {
 }
 WARNED = {
     Feil.SHA1_SIGNATURE: {"sha1-signature"},
+    Feil.UNKNOWN_SIGNER: {"signer-unknown"},
     Feil.WITHOUT_JSON: {"json-missing"},
     Feil.WITHOUT_PDF: {"pdf-missing", "print-copy"},
     Feil.NAN_JSON: {"json-nan"},
@@ -49,6 +53,14 @@ WARNED = {
     Feil.SCHEMA_FLAW: {"schema"},
     Feil.UNKNOWN_FIELDS: set(),
 }
+KEPT = {
+    Feil.NAN_JSON: b'"vekt": NaN',
+    Feil.DUPLICATE_KEYS: b'"leveringskanal": "en annen"',
+    Feil.OTHER_MUNICIPALITY: b'"kommunenummer": "9902"',
+    Feil.SCHEMA_FLAW: b": 1772439885",
+    Feil.UNKNOWN_FIELDS: b'"nyttFelt": {"navn": "ukjent", "verdier": [1, null]}',
+}
+SQLITE = pytest.mark.parametrize("env", ["sqlite"], indirect=True)  # for what does not depend on the store
 
 
 def spoilt(sender, feil: Feil | None, number: int = 1, form: Form = Form.OFFENTLIG) -> TestDelivery:
@@ -87,7 +99,27 @@ async def test_a_fault_that_can_be_lived_with_is_delivered_with_a_visible_warnin
     assert WARNED[feil] <= set(found)
     assert set(found) <= set(WARNINGS), "every warning has a sentence for the caseworker"
     assert set(found) - WARNED[feil] <= {"signer-revocation-unknown"}
+    if feil in KEPT:
+        served = await hand_over.fetch(env, client, accepted.id, "bekymringsmelding.json")
+        assert KEPT[feil] in b"".join(served.pieces(0, served.size)), "what is odd was not kept as it came"
     await confirm.confirm(env, client, accepted.id, await readback_of(env, client, accepted.id))
+
+
+@SQLITE
+@pytest.mark.parametrize("revoked", [True, False], ids=["revoked", "the control"])
+async def test_a_report_whose_signer_was_revoked_is_delivered_and_says_so(env, sender, client, revoked):
+    pki = sender.site.pki
+    lists = {"https://mellom.test/": pki.intermediate.crl([sender.site.sender.certificate] if revoked else [])}
+    lists["https://rot.test/"] = pki.root.crl()
+    issuers = (pki.intermediate, pki.root)
+    sources = [RevocationSource(one.certificate, url) for one, url in zip(issuers, lists, strict=True)]
+    known = RevocationCache(sources, lambda url, _: lists[url], lambda: datetime.now(UTC))
+    env = dataclasses.replace(env, trust=TrustPolicy((pki.root.certificate,), revocation=known))
+    accepted = await Intake(env).accept(sender.delivery())
+    await work_off(env)
+    head = await hand_over.head(env, client, accepted.id)
+    assert [warning["code"] for warning in head["warnings"]] == (["signer-revoked"] if revoked else [])
+    assert head["signer"]["trust"] == ("revoked" if revoked else "trusted")
 
 
 @pytest.mark.proves("S19")

@@ -8,6 +8,7 @@ from gateway.domain.lifecycle import State
 from gateway.errors import ConflictError
 from gateway.pipeline import case_events, confirm, hand_over
 from gateway.pipeline.confirm import Readback
+from gateway.simulators.sample import Form
 from gateway.spi import Caller
 from gateway.store import journal, messages
 from gateway.store.tables import message_state
@@ -51,6 +52,26 @@ async def test_a_report_is_handed_over_as_it_was_sent_and_its_sender_told_the_tr
     assert await state_of(env, accepted.id) == State.RECEIPTED
     statuses = [row.status for row in await intake.history(accepted.id, CALLER)]
     assert statuses == ["AKSEPTERT", "SENDT_FAGSYSTEM", "LEVERT"]
+
+
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("version", ["V1", "V2"])
+@pytest.mark.parametrize("form", Form, ids=str)
+async def test_each_form_in_each_version_arrives_whole_and_sound_with_the_clocks_of_its_type(
+    env, intake, sender, client, form, version
+):
+    delivery, report = sender.delivery(1, form, version), sender.report(1, form, version)
+    accepted = await intake.accept(delivery)
+    await work_off(env)
+    head = await hand_over.head(env, client, accepted.id)
+    assert (head["state"], head["type"]) == ("READY", f"bekymringsmelding.{form}.{version.lower()}")
+    assert {warning["code"] for warning in head["warnings"]} <= {"signer-revocation-unknown"}
+    documents = await read_all(env, client, accepted.id)
+    assert documents == {"bekymringsmelding.json": report.json, "bekymringsmelding.pdf": report.pdf}
+    status = {clock["id"]: clock["status"] for clock in head["clocks"]}
+    assert status.keys() == set(env.types.type(head["type"]).frister) >= {"F01", "F02", "F03", "F04"}
+    assert {status[name] for name in ("F01", "F02", "F03")} == {"AAPEN"}
+    assert ("F05" in status) is (form is Form.OFFENTLIG), "feedback after the investigation is owed to public reporters"
 
 
 async def test_the_same_confirm_again_gives_the_same_answer_and_another_reference_is_refused(

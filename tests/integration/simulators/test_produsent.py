@@ -255,7 +255,9 @@ VERDICTS = {
     Feil.WRONG_KEY: (DecryptionError, StructureError),  # a random key may leave right padding: then it is no ZIP
     Feil.TAMPERED_CIPHERTEXT: (StructureError, SignatureError),
     Feil.UNSIGNED_CONTAINER: SignatureError,
+    Feil.BROKEN_SIGNATURE: SignatureError,
     Feil.SWAPPED_SIGNATURE: SignatureError,
+    Feil.UNKNOWN_SIGNER: None,
     Feil.UNLISTED_FILE: SignatureError,
     Feil.SHA1_SIGNATURE: None,
     Feil.ZIP_BOMB: StructureError,
@@ -294,6 +296,7 @@ async def test_each_fault_of_the_seal_is_found_for_what_it_is_and_the_rest_passe
         return
     verified = verify()
     assert ("sha1-signature" in verified.warnings) is (feil is Feil.SHA1_SIGNATURE)
+    assert ("signer-unknown" in verified.warnings) is (feil is Feil.UNKNOWN_SIGNER)
     names = {document.name for document in verified.documents}
     missing = {Feil.WITHOUT_JSON: {"bekymringsmelding.json"}, Feil.WITHOUT_PDF: {"bekymringsmelding.pdf"}}
     assert names == {"bekymringsmelding.json", "bekymringsmelding.pdf"} - missing.get(feil, set())
