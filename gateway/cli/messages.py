@@ -1,6 +1,8 @@
 """list, trace, and what a named person may decide."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +25,7 @@ from gateway.errors import UnknownResourceError
 from gateway.pipeline import retention
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.notes import read as read_notes
+from gateway.pipeline.partner_words import read_words
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.texts import STATES
 from gateway.store import journal, messages, turns
@@ -84,10 +87,15 @@ def trace(
     notes: Annotated[
         bool, typer.Option("--notes", help="Show what people wrote about it, too; needs --person.")
     ] = False,
-    person: Annotated[str, typer.Option("--person", help="Who reads the notes: it stands in the journal.")] = "",
+    words: Annotated[
+        Path | None, typer.Option("--words", help="Write what partners signed of it to this folder; needs --person.")
+    ] = None,
+    person: Annotated[str, typer.Option("--person", help="Who reads notes or words: it stands in the journal.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Everything that happened to one message, from the journal, and what is still owed."""
+    if words is not None:
+        named(person)
 
     async def run(env: Environment) -> dict[str, Any]:
         found = await env.store.read(lambda conn: _traced(conn, message_id))
@@ -96,6 +104,8 @@ def trace(
                 {"at": journal.rfc3339(note.at), "actor": note.actor, "about": note.kind, "text": note.text}
                 for note in await read_notes(env, message_id, person)
             ]
+        if words is not None:
+            found["words"] = _write_words(words, await read_words(env, message_id, person))
         return found
 
     found = with_environment(config_file, run)
@@ -123,6 +133,19 @@ def _traced(conn: Connection, message_id: str) -> dict[str, Any]:
     }
 
 
+def _write_words(folder: Path, words: Mapping[str, bytes]) -> list[str]:
+    """Each piece in a file of its own that only its owner reads. Returns their names."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written: list[str] = []
+    for name, piece in words.items():
+        file = folder / f"{name.replace(':', '-')}"
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_bytes(piece)
+        written.append(str(file))
+    return written
+
+
 def _print_trace(found: dict[str, Any]) -> None:
     print(f"{found['id']}  {found['type']}  {found['tenant']}\n{found['state']}: {found['means']}\n")
     rows = [
@@ -135,6 +158,8 @@ def _print_trace(found: dict[str, Any]) -> None:
     for owed in found["owed"]:
         parked = f", parked: {owed['parked']}" if owed["parked"] else ""
         print(f"owed: {owed['effect']} (attempt {owed['attempt']}{parked})")
+    for file in found.get("words", []):
+        print(f"signed by a partner: {file}")
     for note in found.get("notes", []):
         print(f"\n{note['at']}  {note['actor']} about {note['about']}:\n{printable(note['text'])}")
 

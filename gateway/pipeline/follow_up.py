@@ -14,6 +14,7 @@ from gateway.pipeline import flow
 from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing, load, overtaken, still_owed
+from gateway.pipeline.partner_words import keep_words
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal import known_parcel
 from gateway.pipeline.send import code_of, event_of, keep_reference, move_on
@@ -58,6 +59,7 @@ def _answered(env: Environment, conn: Connection, item: Item, outgoing: Outgoing
     if answer is not None:
         flow.note(env, conn, chosen.adapter, answer)
         keep_reference(conn, chosen, answer, now)
+        keep_words(env, conn, chosen, answer.evidence if not isinstance(answer, Uncertain) else ())
     if not owed or not outbox.held(conn, item):
         return overtaken(env, conn, item)
     if isinstance(answer, Uncertain):

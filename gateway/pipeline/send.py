@@ -20,6 +20,7 @@ from gateway.pipeline import flow
 from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing, judge, load, overtaken, road_of, still_owed
+from gateway.pipeline.partner_words import keep_words
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal import sealed_parcel
 from gateway.spi import CODE, REFERENCE, Outcome, Parcel, Refused, Taken, TryLater, Uncertain, attempt
@@ -145,6 +146,8 @@ def _settle(env: Environment, conn: Connection, item: Item, outgoing: Outgoing, 
     held = outbox.held(conn, item)
     flow.note(env, conn, chosen.adapter, outcome)
     keep_reference(conn, chosen, outcome, now)
+    if not isinstance(outcome, TryLater):  # of what led to nothing there may be a lot
+        keep_words(env, conn, chosen, outcome.evidence)
     if not owed or not held:
         _late(env, conn, item, outcome)
         if held:

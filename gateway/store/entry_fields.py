@@ -60,7 +60,9 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "warnings": _COUNT,
 }
 FIELDS: Final = frozenset({"v", "id", "at", "tenant", "message_id", "event", "actor", "code", "refs", "commit"})
-COMMITS: Final = re.compile(r"reference|reason|melding|part:[a-z][a-z0-9-]{0,39}|document:[1-9][0-9]{0,3}")
+COMMITS: Final = re.compile(
+    r"reference|reason|melding|part:[a-z][a-z0-9-]{0,39}|document:[1-9][0-9]{0,3}|evidence:[1-9][0-9]{0,3}"
+)
 ROWS: Final = re.compile(r"(row|gone):[a-z][a-z_]{0,39}:[1-9][0-9]{0,5}")  # what the journal itself adds (``coverage``)
 _PERSON_NUMBER: Final = re.compile(r"[0-9]{11}")
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9._:-]{0,63}")

@@ -70,6 +70,8 @@ WARNED: Final = "warned"
 INDEX_KEY_MADE: Final = "index-key-made"
 TIME_STAMPED: Final = "time-stamped"
 ROWS_COVERED: Final = "rows-covered"
+PARTNER_SIGNED: Final = "partner-signed"
+PARTNER_WORDS_SHOWN: Final = "partner-words-shown"
 
 PUBLISHED: Final = frozenset(
     {
@@ -81,6 +83,7 @@ PUBLISHED: Final = frozenset(
         COPY_SEEN, PORTAL_LIST,
         ATTEMPT_BEGUN, ATTEMPT_ENDED, PARCEL_SEALED, PARTNER_NAMED, WARNED,
         INDEX_KEY_MADE, TIME_STAMPED, ROWS_COVERED,
+        PARTNER_SIGNED, PARTNER_WORDS_SHOWN,
     }
 )  # fmt: skip
 
