@@ -26,6 +26,7 @@ from gateway.crypto.profiles import (
     FIKS_ENVELOPE,
     STRICT_CONTAINER,
 )
+from gateway.crypto.zip_archive import ZipArchive
 from gateway.errors import TrustError
 
 SAMPLE_TIME = datetime(2016, 6, 1, tzinfo=UTC)  # the KS and eFormidling samples were signed 2014-2017
@@ -114,6 +115,10 @@ def test_an_eformidling_vector_ends_as_its_readme_says(reference, name, profile,
     assert outcome((folder / name).read_bytes(), profile, TrustPolicy(), VECTOR_TIME) == wanted
 
 
+NO_VECTORS = {"receiver.TEST-ONLY.key.pem", "receiver.cert.pem", "sender.cert.pem", "sbd.json"}
+"""Keys and certificates that the vectors were made with, and the eFormidling document, which no road of ours reads yet."""
+PACKAGE = "dpo-package-sbd.zip"
+KS_ENVELOPE = "java-enveloped-oaep-sha256-aes256cbc.ber"
 ENVELOPES = [
     ("asic-sha1-oaep.cms", "asic-plain-sha1.zip", FIKS_ENVELOPE, "ok"),
     ("asic-sha256-oaep.cms", "asic-plain-sha256.zip", FIKS_ENVELOPE, "ok"),
@@ -140,16 +145,33 @@ def test_an_eformidling_envelope_opens_to_its_plain_file(reference, name, plain,
     assert found == expected
 
 
+def test_every_vector_has_an_expected_outcome(reference):
+    named = {PACKAGE, *(vector[0] for vector in VECTORS), *(envelope[0] for envelope in ENVELOPES)}
+    assert {path.name for path in (reference / "eformidling/vectors").iterdir()} == named | NO_VECTORS
+    assert [path.name for path in (reference / "fiks/cms").glob("*.ber")] == [KS_ENVELOPE]
+
+
+def test_the_envelope_in_a_brokers_package_opens_to_a_container_that_holds(reference):
+    folder = reference / "eformidling/vectors"
+    package = ZipArchive(io.BytesIO((folder / PACKAGE).read_bytes()))
+    assert [entry.name for entry in package.entries] == ["sbd.json", "asic.zip"]
+    sealed = b"".join(package.pieces(package.entries[1]))
+    opened = b"".join(open_envelope(io.BytesIO(sealed), [eformidling_key(folder)], EFORMIDLING_DPO))
+    sender = x509.load_pem_x509_certificate((folder / "sender.cert.pem").read_bytes())
+    assert outcome(opened, EFORMIDLING_LEGACY, pinned(sender), VECTOR_TIME) == "ok"
+    assert outcome(opened, STRICT_CONTAINER, pinned(sender), VECTOR_TIME) == "signature"
+
+
 def test_the_envelope_made_by_kss_java_library_opens_with_its_content_key(reference):
     folder = reference / "fiks/cms"
     key = bytes.fromhex((folder / "content-encryption-key.hex").read_text().strip())
-    with (folder / "java-enveloped-oaep-sha256-aes256cbc.ber").open("rb") as sealed:
+    with (folder / KS_ENVELOPE).open("rb") as sealed:
         plain = b"".join(open_envelope_with_content_key(sealed, key, FIKS_ENVELOPE))
     assert plain == (folder / "java-enveloped-plaintext.txt").read_bytes()
 
 
 def test_the_same_envelope_is_a_decryption_fault_for_any_key_of_ours(reference):
-    sealed = reference / "fiks/cms/java-enveloped-oaep-sha256-aes256cbc.ber"
+    sealed = reference / "fiks/cms" / KS_ENVELOPE
     key = eformidling_key(reference / "eformidling/vectors")
     with sealed.open("rb") as file, pytest.raises(TrustError) as refused:
         b"".join(open_envelope(file, [key], FIKS_ENVELOPE))
@@ -157,7 +179,7 @@ def test_the_same_envelope_is_a_decryption_fault_for_any_key_of_ours(reference):
 
 
 def test_another_profile_than_the_vectors_is_a_structure_fault(reference):
-    sealed = reference / "fiks/cms/java-enveloped-oaep-sha256-aes256cbc.ber"
+    sealed = reference / "fiks/cms" / KS_ENVELOPE
     profile = replace(FIKS_ENVELOPE, accept_ciphers=frozenset())
     with sealed.open("rb") as file, pytest.raises(TrustError) as refused:
         open_envelope_with_content_key(file, bytes(32), profile)
