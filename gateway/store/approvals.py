@@ -1,0 +1,43 @@
+"""What named persons decided of one message: the stop of a rule that they release, or the road that it is to take."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from gateway.store.database import insert_new, rows_by
+from gateway.store.tables import approval
+
+_ROAD: Final = "road:"
+
+
+def add(conn: Connection, tenant: str, message_id: str, code: str, person: str, at: int) -> bool:
+    """Keep a person's approval under the code of what is approved; whether it is new. The same person counts once."""
+    values = {"tenant": tenant, "message_id": message_id, "code": code, "person": person, "at": at}
+    return insert_new(conn, approval, values, ["message_id", "tenant", "code", "person"])
+
+
+def of(conn: Connection, message_id: str) -> Mapping[str, frozenset[str]]:
+    """The persons by what each has approved."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows_by(conn, approval, message_id=message_id):
+        found[row.code].add(row.person)
+    return {code: frozenset(persons) for code, persons in found.items()}
+
+
+def road_code(road: str) -> str:
+    """The code under which the choice of a road is approved."""
+    return _ROAD + road
+
+
+def chosen_road(conn: Connection, message_id: str) -> str | None:
+    """The road that a person chose last, as ``config/routes.toml`` writes it."""
+    query = (
+        select(approval.c.code)
+        .where(approval.c.message_id == message_id, approval.c.code.startswith(_ROAD))
+        .order_by(approval.c.id.desc())
+        .limit(1)
+    )
+    code = conn.execute(query).scalar_one_or_none()
+    return None if code is None else str(code).removeprefix(_ROAD)
