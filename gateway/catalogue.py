@@ -79,9 +79,6 @@ class Catalogue:
     def __init__(self, types: Mapping[TypeName, MessageType], schemas: Mapping[TypeName, _Schema]) -> None:
         self._types = dict(types)
         self._schemas = dict(schemas)
-        self._by_channel = {
-            (channel, name): kind for kind in self._types.values() for channel, name in kind.channels.items()
-        }
 
     @classmethod
     def load(cls, root: Traversable | None = None) -> "Catalogue":
@@ -121,13 +118,9 @@ class Catalogue:
             raise UnknownMessageTypeError(message)
         return kind
 
-    def by_channel(self, channel: str, identifier: str) -> MessageType:
-        """The type that a channel calls ``identifier``; compared exactly. Raises UnknownMessageTypeError."""
-        kind = self._by_channel.get((channel, identifier))
-        if kind is None:
-            message = f"no message type has that identifier on {channel}"
-            raise UnknownMessageTypeError(message)
-        return kind
+    def on_channel(self, channel: str) -> dict[str, TypeName]:
+        """The types that a channel carries: by the name that each has there, verbatim."""
+        return {kind.channels[channel]: key for key, kind in self._types.items() if channel in kind.channels}
 
     def flaws(self, key: TypeName, document: object) -> tuple[Flaw, ...]:
         """Where a parsed JSON document breaks the type's schema: sorted, at most ``SCHEMA_FLAWS_MAX``, empty if sound.

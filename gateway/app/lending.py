@@ -33,7 +33,7 @@ class Lender:
         self._signing = signing_keys(configuration)
         self._env = env
         self._session = session
-        self._types = catalogue_of(configuration).types()
+        self._types = catalogue_of(configuration)
         self.maskinporten = Maskinporten(clients_of(configuration), session, env.clock, env.log)
 
     def renew(self, signing: Mapping[str, SigningKey]) -> None:
@@ -50,7 +50,7 @@ class Lender:
             secret=self._secret,
             tls=partial(_trusting, self._folder),
             opens=self._opens,
-            types=self._types_on(adapter),
+            types=self._types.on_channel(adapter),
             awaiting=partial(self._awaiting, adapter),
             signs=self._signs,
         )
@@ -81,9 +81,6 @@ class Lender:
     def _opens(self, address: Address, certificate: str) -> bool:
         office = self._env.offices.at(address)
         return office is not None and opens(certificate, office.receive.decryption_keys())
-
-    def _types_on(self, channel: str) -> Mapping[str, str]:
-        return {kind.channels[channel]: kind.key for kind in self._types if channel in kind.channels}
 
 
 def signing_keys(configuration: Configuration) -> dict[str, SigningKey]:
