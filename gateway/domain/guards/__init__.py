@@ -5,19 +5,35 @@ some stops can be released by named persons, and ``PERSONS`` says by how many.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.guards.facts import Facts, GivenBasis, LegalBasis
 from gateway.domain.guards.law import disclosure_has_a_basis
+from gateway.errors import PolicyError
 
 __all__ = ["GUARDS", "PERSONS", "Allowed", "Decision", "Facts", "GivenBasis", "LegalBasis", "Stopped", "decide"]
 
 
+_MADE_BY_DECIDE: Final = object()
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """No rule stops it. Only ``decide`` makes one, and no road is called without it."""
+    """No rule stops this parcel, named by its key. Only ``decide`` makes one, and no road is called without it.
+
+    Raises PolicyError for anybody else.
+    """
+
+    parcel: str
+    maker: InitVar[object]
+
+    def __post_init__(self, maker: object) -> None:
+        """Refuse whoever has not asked the rules."""
+        if maker is not _MADE_BY_DECIDE:
+            message = "only the rules allow"
+            raise PolicyError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ def decide(guards: Iterable[str], facts: Facts) -> Decision:
         code = next((code for code in GUARDS[name](facts) if not _released(code, facts)), None)
         if code is not None:
             return Stopped(code)
-    return Allowed()
+    return Allowed(facts.parcel, _MADE_BY_DECIDE)
 
 
 def _released(code: str, facts: Facts) -> bool:

@@ -188,6 +188,7 @@ class Facts:
     the code of the stop that each has released. ``approved_in_case``: persons who approved it in the case system, where the
     installation counts them. ``confidential_digitally``: the office lets letters go to a mailbox, never on paper, for
     somebody whose own address is ``FORTROLIG``. ``relation``: how it follows another message, ``Trukket`` or ``Slettet``.
+    ``parcel``: the key of what is about to leave; the answer is good for that parcel alone.
     """
 
     now: datetime
@@ -210,6 +211,7 @@ class Facts:
     documents: tuple[DocumentFacts, ...] = ()
     contact: Contact | None = None
     relation: str | None = None
+    parcel: str = ""
     breach_report_given: bool = False
     confidential_digitally: bool = False
     approved_in_case: frozenset[str] = frozenset()
