@@ -113,7 +113,7 @@ def _unknown_signer(bench: Bench) -> Sealed:
 @cache
 def _stranger() -> SoftwareKey:
     made = Pki().organisation("974760673", "Prove fremmed")
-    return SoftwareKey(made.key, made.chain)
+    return SoftwareKey(made.rsa_key, made.chain)
 
 
 def _swapped_signature(bench: Bench) -> Sealed:

@@ -68,6 +68,12 @@ class Credential:
         return (self.certificate, *self.issuers)
 
     @property
+    def rsa_key(self) -> rsa.RSAPrivateKey:
+        """The key, where it is RSA: as it is unless another kind was asked for."""
+        assert isinstance(self.key, rsa.RSAPrivateKey)
+        return self.key
+
+    @property
     def key_pem(self) -> bytes:
         """The key as unencrypted PKCS#8."""
         plain = serialization.NoEncryption()
