@@ -82,7 +82,8 @@ class RecipientFacts:
 
     ``authority_until``: the last day of a representative's authority. ``decided_for_child``: a child under 15 gets it by
     decision. ``approved_unit``: an organisation is on the list of units that may be sent to. ``party_rights``: as the
-    case system states for this case, never inferred.
+    case system states for this case, never inferred. ``resident`` and ``name_differs``: of a person, party or not, as for
+    ``PartyFacts``.
     """
 
     reader: Reader
@@ -94,6 +95,8 @@ class RecipientFacts:
     authority_until: date | None = None
     decided_for_child: bool | None = None
     approved_unit: bool | None = None
+    resident: Resident | None = None
+    name_differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,8 @@ class ReporterFacts:
 
     @property
     def protected(self) -> bool:
-        """Whether no party may learn who it was (R04)."""
-        return self.wants_anonymity or self.kind in {"PRIVAT", "ANONYM"}
+        """Whether no party may learn who it was (R04). A child that reported on its own home is as private as anybody."""
+        return self.wants_anonymity or self.kind in {"PRIVAT", "ANONYM", "BARNET_SELV"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ class DocumentFacts:
     """One document. ``contains``: what it holds, None: not stated. ``screened``: its text was read and looked through.
 
     Counts are of findings in its text: identity numbers of nobody in the envelope, such numbers of parents, case numbers
-    that are not this case's, names of municipalities that do not send, and words of a protected address.
+    that are not this case's, names of municipalities that do not send, words of a protected address, and the reporter's
+    name.
     """
 
     redacted: bool
@@ -145,6 +149,17 @@ class DocumentFacts:
     other_case_numbers: int = 0
     other_municipalities: int = 0
     protected_addresses: int = 0
+    reporters_names: int = 0
+
+    @property
+    def told(self) -> frozenset[Content] | None:
+        """What it holds; None where nothing was stated, and an empty list states nothing."""
+        return self.contains or None
+
+    @property
+    def masked(self) -> bool:
+        """Whether it was redacted and somebody looked through it afterwards."""
+        return self.redacted and bool((self.redaction_confirmed_by or "").strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +231,9 @@ class Facts:
     confidential_digitally: bool = False
     approved_in_case: frozenset[str] = frozenset()
     approvals: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it stays in the very office: then it reaches nobody whom the rules protect somebody from."""
+        own = self.recipient.reader is Reader.OWN_SERVICE and not self.recipient.person
+        return own and not self.discloses and not self.road.letter and not self.road.on_paper
