@@ -1,9 +1,10 @@
 """What an adapter is lent: tokens, secrets, trust in servers, and a trial of what others seal for us."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 
@@ -21,8 +22,10 @@ from gateway.crypto.trust import read_roots
 from gateway.egress import client_context
 from gateway.errors import ConfigError
 from gateway.pipeline.environment import Environment
-from gateway.spi import Address, Awaited, Believed, Context, Signer
+from gateway.spi import Address, Awaited, Believed, Context, Signer, Stage
 from gateway.store import messages, parcels
+
+_REFERENCES_AT_ONCE: Final = 500  # in one question to the store
 
 
 class Lender:
@@ -53,6 +56,7 @@ class Lender:
             types=self._types.on_channel(adapter),
             awaiting=partial(self._awaiting, adapter),
             signs=self._signs,
+            told=partial(self._told, adapter),
         )
 
     async def _awaiting(self, adapter: str) -> Sequence[Awaited]:
@@ -61,6 +65,14 @@ class Lender:
             Awaited(one.key, Address(*one.tenant.split("-")), one.recipient, reference, messages.moment(taken_at))
             for one, reference, taken_at in found
         ]
+
+    async def _told(self, adapter: str, references: Collection[str]) -> Mapping[str, frozenset[Stage]]:
+        asked, found = sorted(references), dict[str, set[str]]()
+        for start in range(0, len(asked), _REFERENCES_AT_ONCE):
+            some = asked[start : start + _REFERENCES_AT_ONCE]
+            found |= await self._env.store.read(lambda conn, some=some: parcels.told(conn, adapter, some))
+        known = {stage.value for stage in Stage}
+        return {name: frozenset(Stage(kind) for kind in kinds if kind in known) for name, kinds in found.items()}
 
     def _secret(self, reference: str) -> str:
         try:

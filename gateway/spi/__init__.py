@@ -35,7 +35,7 @@ from gateway.spi.facade import (
     Route,
 )
 from gateway.spi.inbound import UNKNOWN_TYPE, Accepted, Address, Blobs, Delivery, Inbound, Receipt, Stage, Stream
-from gateway.spi.letter import Appointment, Letter, LetterDocument, PostalAddress, PrintOrder
+from gateway.spi.letter import Appointment, EmailNotice, Letter, LetterDocument, PostalAddress, PrintOrder
 from gateway.spi.outbound import (
     Answered,
     Awaited,
@@ -81,6 +81,7 @@ __all__ = [
     "Directory",
     "District",
     "DocumentError",
+    "EmailNotice",
     "Facade",
     "Fate",
     "Figures",

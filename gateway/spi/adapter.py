@@ -1,7 +1,7 @@
 """The adapter itself."""
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ import structlog
 
 from gateway.errors import ConfigError
 from gateway.spi.facade import Facade
-from gateway.spi.inbound import Address, Blobs, Inbound
+from gateway.spi.inbound import Address, Blobs, Inbound, Stage
 from gateway.spi.outbound import Awaited, Directory, Outbound, Seal
 from gateway.spi.registers import ContactRegister, PopulationRegister
 from gateway.spi.signing import Believed, Signer
@@ -79,6 +79,10 @@ async def _nothing_awaited() -> Sequence[Awaited]:
     return ()
 
 
+async def _nothing_told(_references: Collection[str]) -> Mapping[str, frozenset[Stage]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an adapter is lent. Time-outs and size bounds are set on the session.
@@ -88,8 +92,10 @@ class Context:
     whose certificate goes back to these roots (paths as configured), or to a public one where none are given.
     ``opens``: whether what is sealed for this certificate (PEM) can be opened by a key of that office. ``types``: our
     message type by its identifier on this channel (``[kanal.<adapter>]`` of the type). ``awaiting``: parcels that the
-    partner took over this road and whose end is not known, for an adapter that must ask for receipts. ``signs``: by the
-    name of a section ``[signing.<name>]``, for a partner with such certificates; raises ConfigError.
+    partner took over this road and whose end is not known, for an adapter that must ask for receipts. ``told``: of these
+    references of the partner's, those of parcels that went over this road, each with the stages that are known of its
+    letter already. ``signs``: by the name of a section ``[signing.<name>]``, for a partner with such certificates; raises
+    ConfigError.
     """
 
     clock: Clock
@@ -102,12 +108,15 @@ class Context:
     types: Mapping[str, str] = field(default_factory=dict)
     awaiting: Callable[[], Awaitable[Sequence[Awaited]]] = _nothing_awaited
     signs: Callable[[str, Believed], Signer] = _no_signer
+    told: Callable[[Collection[str]], Awaitable[Mapping[str, frozenset[Stage]]]] = _nothing_told
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A road that is open. Leave out what the partner lacks. Who sends needs a directory of keys to seal to.
+    """A road that is open. Leave out what the partner lacks.
 
+    Who sends needs a directory of keys to seal to, unless it carries letters (``Seal.LETTER``). ``notices``: every word of
+    ours that shows outside a letter, as in a notice by e-mail; held against the words that may not (rule R17).
     ``receives_for``: the offices whose messages come over it; a start is refused where one is not configured, because
     what comes for it could not be stored. ``contacts`` and ``population``: registers that the rules ask; one of each
     at most in an installation.
@@ -123,6 +132,7 @@ class Adapter:
     contacts: ContactRegister | None = None
     population: PopulationRegister | None = None
     receives_for: Sequence[Address] = ()
+    notices: Sequence[str] = ()
 
 
 SettingsT = TypeVar("SettingsT")

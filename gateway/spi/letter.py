@@ -39,6 +39,14 @@ class Appointment:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailNotice:
+    """A notice by e-mail at these times, in the carrier's adapter's own neutral words (``Adapter.notices``)."""
+
+    address: str = field(repr=False)
+    at: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LetterDocument:
     """One document. ``content`` can be read several times and gives the same bytes each time.
 
@@ -65,7 +73,7 @@ class Letter:
 
     ``person``: a national identity number; nobody is ever looked for by name and address (misdelivery). ``delivery_time``:
     not shown before. ``opening_receipt``: the carrier tells when it is opened. ``sms_after_hours``: a notice if it is unread
-    then, in the carrier's own neutral words. ``deadline``: when a legal period ends that this letter must keep.
+    then, in the carrier's own neutral words. ``email``: a notice by e-mail. ``deadline``: when a legal period ends that this letter must keep.
     """
 
     person: str = field(repr=False)
@@ -75,6 +83,7 @@ class Letter:
     delivery_time: datetime | None = None
     opening_receipt: bool = False
     sms_after_hours: tuple[int, ...] = ()
+    email: EmailNotice | None = None
     deadline: datetime | None = None
     print_order: PrintOrder | None = None
 

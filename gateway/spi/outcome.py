@@ -1,6 +1,7 @@
 """What an attempt to send can end in.
 
-``evidence``: what the partner signed on the way to it, as it came; kept sealed beside the message.
+``evidence``: what the partner signed on the way to it, as it came; kept sealed beside the message. Two outcomes are the same
+whatever proves them.
 """
 
 import re
@@ -20,7 +21,7 @@ class Taken:
 
     partner_reference: str
     final: bool = False
-    evidence: tuple[bytes, ...] = field(default=(), repr=False)
+    evidence: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class TryLater:
 
     code: str
     after_s: float | None = None
-    evidence: tuple[bytes, ...] = field(default=(), repr=False)
+    evidence: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Refused:
 
     code: str
     proof: bool = False
-    evidence: tuple[bytes, ...] = field(default=(), repr=False)
+    evidence: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Uncertain:
     """Bytes left and no answer came: it may have been taken."""
 
     code: str
-    evidence: tuple[bytes, ...] = field(default=(), repr=False)
+    evidence: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
 
 Outcome = Taken | TryLater | Refused | Uncertain

@@ -1,6 +1,7 @@
 """Parcels on their way out: which road and recipient, what the partner called them, and whether any may have left."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from gateway.domain.lifecycle import OUTBOUND, Effect, Event
 from gateway.store import journal
 from gateway.store.database import add_row, insert_new, now_us
 from gateway.store.outbox import ENDED
-from gateway.store.tables import attempt, message, message_state, parcel, payload, queue_item, taking
+from gateway.store.tables import attempt, message, message_state, parcel, payload, queue_item, receipt, taking
 from gateway.store.tables import journal as entries
 
 NOTHING_LEFT: Final = frozenset({"not-taken", "refused", "guards-stopped", "not-sealed", "overtaken", "not-called"})
@@ -91,6 +92,20 @@ def awaited(conn: Connection, adapter: str, limit: int) -> list[tuple[StoredParc
         .limit(limit)
     )
     return [(_stored(row), row.partner_reference, row.taken_at) for row in conn.execute(query)]
+
+
+def told(conn: Connection, adapter: str, references: Collection[str]) -> dict[str, set[str]]:
+    """Of these references, those of parcels that this partner has taken, with the kinds of ticks their messages have."""
+    query = (
+        select(taking.c.partner_reference, receipt.c.kind)
+        .join(parcel, taking.c.parcel_key == parcel.c.key)
+        .outerjoin(receipt, receipt.c.message_id == taking.c.message_id)
+        .where(parcel.c.adapter == adapter, taking.c.partner_reference.in_(references))
+    )
+    found: dict[str, set[str]] = {}
+    for row in conn.execute(query):
+        found.setdefault(row.partner_reference, set()).add(row.kind or "")
+    return found
 
 
 def references(conn: Connection, key: str) -> frozenset[str]:
