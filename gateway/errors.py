@@ -33,6 +33,7 @@ identifiers and sizes only: nothing that came from a message or a partner (requi
     │   ├── CommitUnknownError                        the state must be read again
     │   └── StoreFullError                            507
     ├── KeyUnavailableError               RETRY       503; a key in a token that is away
+    ├── ReaderUnavailableError            RETRY       no process to read PDFs in
     ├── RowRefusedError                   STOP        a bug of ours: the database's own rules refused a row
     └── IllegalTransitionError            STOP        a bug of ours
 """
@@ -254,6 +255,13 @@ class KeyUnavailableError(GatewayError):
     """A private key lies in a token that is away; what needs it waits, and nothing is judged by it."""
 
     code = "key-unavailable"
+    disposition = Disposition.RETRY
+
+
+class ReaderUnavailableError(GatewayError):
+    """No process can be had in which PDFs are read; nothing is known of any document by it."""
+
+    code = "reader-unavailable"
     disposition = Disposition.RETRY
 
 

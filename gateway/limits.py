@@ -95,6 +95,10 @@ TOKEN_BREAK_S: Final = 30.0  # ... for so long
 
 PARTNER_ANSWER_BYTES_MAX: Final = 256 * KIB  # one JSON answer of a partner's service
 PARTNER_XML_BYTES_MAX: Final = 1 * MIB  # one XML answer: a page of a hundred events is some 40 KiB
+LOOKUP_S_MAX: Final = 15.0  # one question to a register of people, its token included: then it counts as no answer
+RESIDENT_KEEP_S: Final = 23 * 3600.0  # R08: 24 h at most, and what is decided by it must be done within them, too
+RESIDENTS_KEPT_MAX: Final = 10_000  # by one process
+PERSON_NAME_CHARS_MAX: Final = 500  # as a register writes it
 AWAITED_MAX: Final = 1000  # parcels of one partner that are asked about in one round, the newest
 
 # Case system
@@ -169,3 +173,16 @@ OVER_QUOTA_WEIGHT: Final = 10  # above its unfinished bytes a client's octets co
 INBOUND_AT_ONCE: Final = 4  # deliveries of one road being stored at once
 SEND_BYTES_PER_S_MIN: Final = 256 * KIB  # a call may last so much longer than ``flow.send_s_max`` (fiks.md 5.4)
 GIVE_BACK_AFTER_S: Final = 30.0  # before a delivery that cannot be stored is given back: partners count how often
+
+# Letters: what one PDF may cost the process that reads it
+PDF_BYTES_MAX: Final = 128 * MIB
+PDF_READ_S_MAX: Final = 10.0  # of wall time and of processor time; a page takes some milliseconds
+PDF_MEMORY_BYTES_MAX: Final = 1 * GIB  # address space: the libraries alone take 250 MiB
+PDF_READER_PDFS: Final = 200  # so many are read by one process, then by a fresh one
+PDF_PAGES_MAX: Final = 1000  # looked at; a letter may have far fewer
+PDF_NODES_MAX: Final = 500_000  # names, lists and dictionaries of its objects that are walked
+PDF_DEPTH_MAX: Final = 100  # of lists and dictionaries in one object
+PDF_TEXT_CHARS_MAX: Final = 2_000_000  # what has more was not read
+PDF_ASIDES_MAX: Final = 10_000  # form fields, notes, properties and headings
+PDF_ANSWER_BYTES_MAX: Final = 32 * MIB
+SCREENED_TEXT_BYTES_MAX: Final = 4 * MIB  # of a JSON or XML document; a larger one counts as not read

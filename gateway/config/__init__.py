@@ -5,7 +5,7 @@ Order: ``config/gateway.toml`` or the file named on the command line, then envir
 references (``file:``, ``env:``, ``pkcs11:``), never values.
 """
 
-from gateway.config.brev_toml import Brev, Priser, Regel, Vei
+from gateway.config.brev_toml import Brev, Papir, Priser, Regel, Vei, Vindu
 from gateway.config.gateway_toml import (
     Backup,
     CaseSystem,
@@ -59,6 +59,7 @@ __all__ = [
     "Listeners",
     "Maskinporten",
     "Oppbevaring",
+    "Papir",
     "Pkcs11",
     "Priser",
     "Reconcile",
@@ -73,6 +74,7 @@ __all__ = [
     "TimeStamp",
     "Trust",
     "Vei",
+    "Vindu",
     "load",
     "read",
     "read_secret",

@@ -15,6 +15,26 @@ class Vei(Section):
     oktetter_maks: int = Field(default=104_857_600, ge=1)
 
 
+class Vindu(Section):
+    """Where an envelope's window lies on the sheet behind it, in millimetres from its upper left corner.
+
+    No source gives Digipost's; this is ours, as wide as common Norwegian window envelopes are, and a little more.
+    """
+
+    venstre_mm: float = Field(default=15.0, ge=0, le=210)
+    topp_mm: float = Field(default=35.0, ge=0, le=297)
+    bredde_mm: float = Field(default=105.0, gt=0, le=210)
+    hoyde_mm: float = Field(default=55.0, gt=0, le=297)
+
+
+class Papir(Section):
+    """What can be printed. ``venstremarg_mm``: no text further left. ``for_smal_mm``: so much less than A4 a page may be."""
+
+    venstremarg_mm: float = Field(default=18.0, ge=0, le=60)
+    for_smal_mm: int = Field(default=10, ge=0, le=30)
+    versjon_maks: str = Field(default="1.7", pattern=r"^\d\.\d$")
+
+
 class Priser(Section):
     """What letters cost, in kroner, for the preview alone: a letter's price, and what each further sheet or mebibyte adds.
 
@@ -33,15 +53,13 @@ class Priser(Section):
 class Brev(Section):
     """``brev.toml``. Without the file, what is most careful holds.
 
-    ``utskrift_virkedager``: working days from a letter's release to paper until it is delivered. ``paminnelse_dager``: so
-    long after delivery an unopened letter rings. ``godkjenning_fra_fagsystem``: approvals stated by the case system count for
+    ``utskrift_virkedager``: working days from a letter's release to paper until it is delivered. ``godkjenning_fra_fagsystem``: approvals stated by the case system count for
     rule R18. ``fortrolig_digitalt``: a person whose own address is FORTROLIG may get letters in a mailbox, never on paper.
     ``saksnummer``: what case numbers look like, to find other cases' in a text. ``ord_som_roper``: words that may not show
     outside a letter. ``avsender_navn`` and ``returadresse``: what shows in the envelope's window.
     """
 
     utskrift_virkedager: int = Field(default=5, ge=1, le=30)
-    paminnelse_dager: tuple[int, ...] = (2, 5)
     godkjenning_fra_fagsystem: bool = False
     fortrolig_digitalt: bool = False
     saksnummer: str | None = Field(default=None, max_length=200)
@@ -57,6 +75,8 @@ class Brev(Section):
     returadresse: tuple[str, ...] = ()
     returpostnummer: str = Field(default="", pattern=r"^(\d{4})?$")
     returpoststed: str = ""
+    vindu: Vindu = Field(default_factory=Vindu)
+    papir: Papir = Field(default_factory=Papir)
     priser: Priser = Field(default_factory=Priser)
     veier: dict[str, Vei] = Field(default_factory=dict)
 

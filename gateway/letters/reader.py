@@ -1,0 +1,172 @@
+"""Has PDFs read in a process of its own: qpdf and PDFium are C++, and what they are given comes from outside.
+
+That process has little memory and time, no file or socket that it could open, and nothing of ours in its memory. Whatever
+happens to it happens to one PDF: it dies, that PDF was too hard, and the next one gets a new process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import IO, Any, Final
+
+from gateway import limits
+from gateway.config import Vindu
+from gateway.errors import DocumentError, ReaderUnavailableError
+from gateway.letters.looked import TOO_HARD, TOO_LARGE, Looked, Reading
+
+READY: Final = b"ready\n"
+LENGTH_BYTES: Final = 8
+
+
+@dataclass(slots=True)
+class _Child:
+    """One process. ``read``: PDFs that it was given."""
+
+    process: subprocess.Popen[bytes]
+    read: int = 0
+
+    @property
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        """To it, and from it."""
+        if self.process.stdin is None or self.process.stdout is None:
+            message = "a reader of PDFs has no pipes"
+            raise ReaderUnavailableError(message)
+        return self.process.stdin, self.process.stdout
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one PDF after the other; calls from several threads wait for each other. ``window``: where envelopes are open.
+
+    The process begins with the first PDF and ends with ``close`` or with ours.
+    """
+
+    window: Vindu = field(default_factory=Vindu)
+    seconds: float = limits.PDF_READ_S_MAX
+    _child: _Child | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, pieces: Iterable[bytes], size_bytes: int) -> Reading:
+        """Read a PDF of so many bytes. Blocks, at most ``seconds`` once it is its turn.
+
+        Never raises for what the PDF is. Raises ReaderUnavailableError when no process can be had, and what ``pieces`` raises.
+        """
+        if size_bytes > limits.PDF_BYTES_MAX:
+            return Reading(Looked(fault=TOO_LARGE))
+        with self._lock:
+            child = self._ready_child()
+            child.read += 1
+            answer, whole = None, False
+            expired = threading.Event()
+            watch = threading.Timer(self.seconds, _expire, (child.process, expired))
+            watch.start()
+            try:
+                answer = _ask(child, self.window, pieces, size_bytes)
+                whole = answer is not None
+            finally:
+                watch.cancel()
+                watch.join()
+                if not whole or expired.is_set() or child.read >= limits.PDF_READER_PDFS:
+                    self._end()
+        return Reading(Looked(fault=TOO_HARD)) if answer is None else answer
+
+    def close(self) -> None:
+        """End the process; a later ``read`` begins a new one."""
+        with self._lock:
+            self._end()
+
+    def __del__(self) -> None:
+        """Whoever forgot to close it leaves no process behind."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def _ready_child(self) -> _Child:
+        if self._child is not None and self._child.process.poll() is not None:
+            self._end()  # somebody ended it while nothing was read
+        if self._child is None:
+            self._child = _begin()
+        return self._child
+
+
+def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
+    expired.set()
+    process.kill()
+
+
+def _begin() -> _Child:
+    """Start a process and wait until it has shut itself in."""
+    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)  # noqa: PTH100  an empty entry is the working folder
+    command = [sys.executable, "-P", "-s", "-m", "gateway.letters.reader_process"]
+    try:
+        process = subprocess.Popen(  # noqa: S603  a fixed command
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the libraries' own words may hold content
+            env={"PYTHONPATH": path},
+        )
+    except OSError as error:
+        message = "no process for reading PDFs can be started"
+        raise ReaderUnavailableError(message) from error
+    child = _Child(process)
+    if child.pipes[1].readline(len(READY)) != READY:
+        child.end()
+        message = "the process for reading PDFs does not start"
+        raise ReaderUnavailableError(message)
+    return child
+
+
+def _ask(child: _Child, window: Vindu, pieces: Iterable[bytes], size_bytes: int) -> Reading | None:
+    """One question and its answer; None when it died of it, answered nonsense, or the pieces are not of that size."""
+    into, out = child.pipes
+    question = json.dumps({"size": size_bytes, "window": window.model_dump()}).encode()
+    alive, given = _give(into, len(question).to_bytes(LENGTH_BYTES, "big") + question), 0
+    for piece in pieces:
+        alive = alive and _give(into, piece)
+        given += len(piece)
+        if not alive or given > size_bytes:
+            return None
+    answer = _hear(out) if given == size_bytes and _give(into) else None
+    return None if answer is None else _reading(answer)
+
+
+def _give(into: IO[bytes], words: bytes | None = None) -> bool:
+    """Write, or push what was written through the pipe; whether it is still there to take it."""
+    try:
+        if words is None:
+            into.flush()
+        else:
+            into.write(words)
+    except OSError:
+        return False
+    return True
+
+
+def _hear(out: IO[bytes]) -> bytes | None:
+    size = int.from_bytes(out.read(LENGTH_BYTES), "big")
+    if not 0 < size <= limits.PDF_ANSWER_BYTES_MAX:
+        return None
+    answer = out.read(size)
+    return answer if len(answer) == size else None
+
+
+def _reading(answer: bytes) -> Reading | None:
+    """What it says is judged as anything from outside: a PDF may have taken it over."""
+    try:
+        told: dict[str, Any] = json.loads(answer)
+        texts, asides = tuple(map(str, told["texts"])), tuple(map(str, told["asides"]))
+        return Reading(Looked.of(told["looked"]), texts, str(told["letterhead"]), asides)
+    except (ValueError, KeyError, TypeError, RecursionError, DocumentError):
+        return None
