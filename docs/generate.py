@@ -27,7 +27,7 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "holds": messages.holds,
     },
     "operations/README.md": {"metrics": operations.metrics, "simulators": operations.simulators},
-    "security.md": {"requirements": requirements.requirements},
+    "security.md": {"promises": requirements.promises, "requirements": requirements.requirements},
 }
 
 

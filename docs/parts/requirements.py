@@ -1,4 +1,4 @@
-"""The security requirements: what ``docs/requirements.toml`` says of each, beside the tests that prove it."""
+"""The product's promises and the security requirements (``docs/requirements.toml``), each beside the tests that prove it."""
 
 import ast
 import tomllib
@@ -11,6 +11,29 @@ from parts.text import ROOT, table
 Test = ast.FunctionDef | ast.AsyncFunctionDef
 
 NUMBERS: Final = tuple(f"S{number:02}" for number in range(1, 112))
+
+PROMISES: Final = {
+    "promise-1": "Nothing is lost and nothing handed over twice, whenever a process, disk, database or partner dies",
+    "promise-2": "No false receipt: delivered is said when the case system has read the report back, or a named person says so",
+    "promise-3": "Every message is accounted for, every day, and a difference rings",
+    "promise-4": "Nobody gets what they must not see",
+    "promise-5": "No clock of the law runs out unseen",
+    "promise-6": "What happened can be proven without us, also when the content is gone",
+    "promise-7": "Sealed end to end: seals and signers are verified, a key a message at rest, no content in any log",
+    "promise-8": "One partner's trouble is its own, and no other traffic fills the lane of concern reports",
+    "promise-9": "A new partner is quickly written, and its counterpart can be simulated",
+    "promise-10": "The same code runs on one machine with SQLite and as several processes on PostgreSQL",
+}
+
+
+def promises() -> str:
+    """One row a promise, with its tests."""
+    proofs = proving_tests()
+    rows = [
+        (promise.removeprefix("promise-"), text, _tests(proofs.get(promise, {})) or "later, with the rules for letters")
+        for promise, text in PROMISES.items()
+    ]
+    return table(("no.", "promise", "tests"), rows)
 
 
 def requirements() -> str:
@@ -49,9 +72,14 @@ def marked_tests(module: ast.Module) -> Iterator[tuple[str, Test]]:
 def _row(number: str, entry: dict[str, str], proofs: dict[str, list[str]]) -> tuple[str, str, str, str]:
     if not proofs:
         return number, entry["demand"], "later", entry["later"]
-    tests = [f"`{file}`: " + ", ".join(name.removeprefix("test_") for name in names) for file, names in proofs.items()]
     left = [f"*Left:* {entry['left']}"] if "left" in entry else []
-    return number, entry["demand"], "tested", "<br>".join([*tests, *left])
+    return number, entry["demand"], "tested", "<br>".join([_tests(proofs), *left])
+
+
+def _tests(proofs: dict[str, list[str]]) -> str:
+    return "<br>".join(
+        f"`{file}`: " + ", ".join(name.removeprefix("test_") for name in names) for file, names in proofs.items()
+    )
 
 
 def _marked(expressions: Iterable[ast.expr]) -> set[str]:

@@ -34,6 +34,7 @@ ON_THE_WAY = [
 KILLS = [(point, side) for point, side, _ in ON_THE_WAY]
 
 
+@pytest.mark.proves("promise-10")
 @pytest.mark.timeout(400)
 @pytest.mark.proves("promise-1")
 @pytest.mark.proves("promise-2")

@@ -12,6 +12,7 @@ from tests.acceptance.kills import run
 COUNT = int(os.environ.get("BUDSTIKKE_KILLS", "200"))
 
 
+@pytest.mark.proves("promise-10")
 @pytest.mark.quiet
 @pytest.mark.timeout(600)
 @pytest.mark.proves("promise-1")

@@ -18,6 +18,7 @@ def make(name: str, into: Path):
     return CliRunner().invoke(app, ["new-adapter", name, "--into", str(into)])
 
 
+@pytest.mark.proves("promise-9")
 def test_the_copy_passes_its_own_test(tmp_path: Path) -> None:
     into = tmp_path / "ny"
     result = make("tannlege", into)

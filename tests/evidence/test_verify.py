@@ -184,6 +184,7 @@ def test_a_proof_is_held_against_the_witness_s_own_head(log, check, tmp_path):
     assert check(rewritten.proof([0], since=since), "--witness", str(known))[0] == 1
 
 
+@pytest.mark.proves("promise-6")
 def test_the_verifier_runs_where_nothing_of_the_gateway_is(log, tmp_path):
     shutil.copy(ROOT / "gateway/evidence/verify.py", tmp_path / "verify.py")
     (tmp_path / "proof.json").write_text(log.proof([0]), encoding="utf-8")

@@ -53,6 +53,7 @@ def test_a_name_cannot_be_shifted_between_its_fields(key):
         key.open_bytes(RecordName("4203", "0197", "body"), record)
 
 
+@pytest.mark.proves("promise-7")
 def test_a_record_under_another_messages_key_does_not_open(record):
     with pytest.raises(DecryptionError):
         DataKey.generate().open_bytes(NAME, record)

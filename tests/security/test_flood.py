@@ -130,6 +130,7 @@ async def flooded(env, tenant, bounds):
         yield Flooded(env, producers, case_system, observed, session, {}, set())
 
 
+@pytest.mark.proves("promise-8")
 @pytest.mark.proves("S101")
 async def test_all_roads(env, site, sender):
     bounds = config.Intake(bytes_per_minute=80 * MESSAGE)

@@ -188,6 +188,7 @@ def marked_report(number, *, size=0):
     return dataclasses.replace(report, pdf=report.pdf + f"\n% {MARK}\n".encode() + secrets.token_bytes(size))
 
 
+@pytest.mark.proves("promise-7")
 @pytest.mark.timeout(170)
 @pytest.mark.proves("S84")
 @pytest.mark.proves("S88")

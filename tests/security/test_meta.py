@@ -61,6 +61,12 @@ def test_control_a_number_without_one_of_the_two_is_found():
     assert lacking([attack, '"""the control"""\n' + control.replace("S02", "S03")]).keys() == {"S02", "S03"}
 
 
+def test_every_promise_that_is_kept_today_has_its_tests():
+    waits = {"promise-4"}  # for letters and their rules
+    assert requirements.PROMISES.keys() - waits <= requirements.proving_tests().keys()
+    assert requirements.proving_tests().keys() <= {*requirements.PROMISES, *requirements.NUMBERS}
+
+
 @pytest.mark.proves("S01")
 def test_every_number_is_tested_or_says_what_it_waits_for():
     told, proven = requirements.read(), requirements.proving_tests()

@@ -349,6 +349,7 @@ async def test_store_down_is_503_with_a_wait_and_disk_full_is_507():
         assert status == 500
 
 
+@pytest.mark.proves("promise-8")
 async def test_too_many_at_once_is_429_for_one_client_and_reserves_a_quarter_for_reports():
     settings = config.Intake(concurrent_max=4, concurrent_per_client_max=2)
     async with partner(intake_settings=settings) as here:

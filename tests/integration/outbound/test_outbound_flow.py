@@ -145,6 +145,7 @@ async def counts(env) -> dict[str, int]:
     return {state: sum(row.state == state for row in rows) for state in {row.state for row in rows}}
 
 
+@pytest.mark.proves("promise-8")
 async def test_one_hanging_partner_of_many_does_not_hold_the_others(env, site, client, monkeypatch):
     monkeypatch.setattr(limits, "SHUTDOWN_S", 0.1)
     partners = {f"partner{number}": Scripted([Taken("ref", final=True)]) for number in range(5)}
@@ -208,6 +209,7 @@ async def test_calls_cut_at_shutdown_are_taken_up_by_asking(env, site, client, m
     assert (len(road.sent), len(road.asked)) == (1, 1)
 
 
+@pytest.mark.proves("promise-8")
 async def test_a_partner_that_fails_is_left_alone_probed_once_and_taken_up_again(env, site, client):
     clock = HandClock()
     road = Scripted([TryLater("busy")])
@@ -302,6 +304,7 @@ async def test_a_valid_receipt_clears_the_breaker_at_once(env, site, client):
     assert (row.down_until, row.window, row.failures) == (None, env.settings.flow.window_first, 0)
 
 
+@pytest.mark.proves("promise-8")
 async def test_the_last_place_of_a_window_is_for_concern_reports(env, site, client, monkeypatch):
     monkeypatch.setattr(limits, "SHUTDOWN_S", 0.05)
     road = Scripted([asyncio.Event().wait])

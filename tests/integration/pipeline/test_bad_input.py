@@ -105,6 +105,7 @@ async def test_a_fault_that_can_be_lived_with_is_delivered_with_a_visible_warnin
     await confirm.confirm(env, client, accepted.id, await readback_of(env, client, accepted.id))
 
 
+@pytest.mark.proves("promise-7")
 @SQLITE
 @pytest.mark.parametrize("revoked", [True, False], ids=["revoked", "the control"])
 async def test_a_report_whose_signer_was_revoked_is_delivered_and_says_so(env, sender, client, revoked):
@@ -122,6 +123,7 @@ async def test_a_report_whose_signer_was_revoked_is_delivered_and_says_so(env, s
     assert head["signer"]["trust"] == ("revoked" if revoked else "trusted")
 
 
+@pytest.mark.proves("promise-7")
 @pytest.mark.proves("S19")
 @pytest.mark.parametrize("feil", QUARANTINED, ids=str)
 async def test_a_seal_that_does_not_hold_is_quarantined_with_alarm_and_clock(env, intake, sender, client, feil):
@@ -199,6 +201,7 @@ async def test_a_confirmation_by_hand_counts_and_a_later_refusal_rings(env, inta
     assert [row.status for row in await intake.history(accepted.id, CALLER)][-1] == "LEVERT"
 
 
+@pytest.mark.proves("promise-7")
 @pytest.mark.proves("S88")
 async def test_no_content_and_no_name_reaches_logs_alarms_or_metrics(env, intake, sender, client):
     written = io.StringIO()

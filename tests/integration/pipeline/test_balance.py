@@ -35,6 +35,7 @@ async def reports(env, intake, sender):
     return waiting.id, confirmed.id, refused.id, fresh.id
 
 
+@pytest.mark.proves("promise-3")
 async def test_each_message_is_counted_once_by_what_became_of_it(env, reports, today):
     (line,) = await balance.judge(env, today)
     assert (line.received, line.difference) == (4, 0)
@@ -49,6 +50,7 @@ async def test_a_refused_message_that_was_released_before_waits_and_is_not_refus
     assert line.received == sum(line.fates.values())
 
 
+@pytest.mark.proves("promise-3")
 @pytest.mark.parametrize(
     ("edit", "unexplained"),
     [

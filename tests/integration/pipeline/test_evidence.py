@@ -84,6 +84,7 @@ async def test_who_had_a_proof_made_stands_in_the_journal(env, report):
     assert '"code":"with-salt","commit":{},"event":"proof-made"' in rows[-1].entry
 
 
+@pytest.mark.proves("promise-6")
 async def test_a_proof_made_before_shredding_holds_after_it_and_one_made_after_tells_no_content(env, report, check):
     before = await prove(env, report, Wish("kari", opened=True))
     await env.store.write(

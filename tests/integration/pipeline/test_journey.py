@@ -31,6 +31,8 @@ def readback(documents: dict[str, bytes], reference: str = "SAK-1") -> Readback:
     return Readback(reference, tuple((name, hashlib.sha256(raw).hexdigest()) for name, raw in documents.items()))
 
 
+@pytest.mark.proves("promise-2")
+@pytest.mark.proves("promise-10")
 async def test_a_report_is_handed_over_as_it_was_sent_and_its_sender_told_the_truth(env, intake, sender, client):
     delivery = sender.delivery()
     report = sender.report()
@@ -147,6 +149,7 @@ async def test_every_entry_gets_a_leaf_number_and_the_feed_runs_on_it(env, intak
     assert all(entry["message_id"] == accepted.id for _, entry in feed)
 
 
+@pytest.mark.proves("promise-5")
 async def test_clocks_run_from_arrival_and_stop_at_what_the_law_names(env, intake, sender, client):
     accepted = await intake.accept(sender.delivery())
     await work_off(env)

@@ -119,6 +119,7 @@ async def test_the_journal_knows_who_how_and_when_and_nothing_that_was_told(env)
 
 
 @SQLITE
+@pytest.mark.proves("promise-5")
 async def test_its_clocks_run_from_when_it_came_and_what_is_over_rings_at_once(env):
     old = await registered(env, came_at=env.clock.now() - timedelta(days=9))
     fresh = await registered(env, reporter=Reporter.PUBLIC)

@@ -85,6 +85,7 @@ NEVER_WAIT = {"lapse", "claim"}  # they pass over rows that others hold
 CONFIRMING = {"confirm", "confirm_otherwise", "confirm_by_hand"}
 
 
+@pytest.mark.proves("promise-10")
 @pytest.mark.parametrize("second", VERBS)
 @pytest.mark.parametrize("first", VERBS)
 async def test_two_at_once_leave_one_outcome_and_one_story(pair, env, client, offered, first, second):
@@ -182,6 +183,7 @@ async def test_a_duplicate_opened_while_its_first_is_confirmed_gets_its_receipt(
     assert await env.store.read(consistency.faults) == []
 
 
+@pytest.mark.proves("promise-5")
 @pytest.mark.parametrize("order", ["event first", "ring first"])
 async def test_a_clock_that_rings_while_the_case_moves_forgets_nothing(pair, env, offered, client, order):
     due = "UPDATE clock SET next_ring = 1 WHERE clock_id = 'F01'"

@@ -73,6 +73,7 @@ def answers(site) -> bool:
         return False
 
 
+@pytest.mark.proves("promise-10")
 @pytest.mark.timeout(150)
 def test_workers_share_the_ports_are_restarted_and_end_together(site, tmp_path):
     parent = start(site, settings_for("postgresql", tmp_path), workers=2)

@@ -142,6 +142,7 @@ async def test_two_units_that_lock_each_other_out_are_both_done(pg):
     assert await kept(pg) == {1, 11, 12}
 
 
+@pytest.mark.proves("promise-8")
 async def test_concern_reports_have_a_connection_that_other_lanes_cannot_take(pg):
     go, begun = asyncio.Event(), []
 

@@ -124,6 +124,7 @@ async def test_a_bad_unit_is_undone_alone(lite):
     assert await kept(lite) == {1, 3}
 
 
+@pytest.mark.proves("promise-8")
 async def test_concern_reports_come_first_in_a_burst(lite):
     order = []
 
