@@ -10,6 +10,7 @@ from gateway.domain.guards import GUARDS, LegalBasis
 from gateway.domain.message_type import Direction, MessageType
 from gateway.domain.routing import LOOPBACK, Road
 from gateway.errors import ConfigError
+from gateway.pipeline.open_registers import OpenRegisters
 from gateway.spi import Adapter, Blobs, Directory, Outbound, Seal
 
 
@@ -32,9 +33,11 @@ class Roads:
     bases: Mapping[str, LegalBasis] = field(default_factory=dict)
     _open: dict[str, OpenRoad] = field(default_factory=dict, repr=False)
     _blobs: dict[str, Blobs] = field(default_factory=dict, repr=False)
+    registers: OpenRegisters = field(default_factory=OpenRegisters, repr=False)
 
     def open(self, name: str, adapter: Adapter) -> None:
-        """An adapter of this name is ready."""
+        """An adapter of this name is ready. Raises ConfigError for a second register of a kind."""
+        self.registers.open(name, adapter)
         if adapter.outbound is not None:
             self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal)
         if adapter.blobs is not None:

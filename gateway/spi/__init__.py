@@ -51,6 +51,7 @@ from gateway.spi.outbound import (
     attempt,
 )
 from gateway.spi.outcome import CODE, REFERENCE, Outcome, Refused, Taken, TryLater, Uncertain
+from gateway.spi.register_service import Json, RegisterService, read_object
 from gateway.spi.registers import ContactRegister, PopulationRegister
 from gateway.spi.signing import Believed, SignedAnswer, Signer
 from gateway.spi.watch import Figures, Observation, Trouble, Watch
@@ -90,6 +91,7 @@ __all__ = [
     "HistoryRow",
     "Inbound",
     "Intake",
+    "Json",
     "Letter",
     "LetterDocument",
     "MalformedRequestError",
@@ -109,6 +111,7 @@ __all__ = [
     "Receipt",
     "ReceiveCertificates",
     "Refused",
+    "RegisterService",
     "ReportDirectory",
     "ReportKeys",
     "ReportOffice",
@@ -131,5 +134,6 @@ __all__ = [
     "Watch",
     "attempt",
     "limits",
+    "read_object",
     "read_xml",
 ]
