@@ -33,6 +33,8 @@ from gateway.testing.pki import receive_key
 from gateway.testing.site import BYDELSNUMMER, FIKS_ORG_ID, KOMMUNENUMMER, ORGANISATION, Site, free_port
 
 CLIENT: Final = "prove-budstikke"
+"""The office's gateway, as the issuer of tokens knows it once it has joined."""
+REPORTS_PROTOCOL: Final = "no.ks.fiks.bekymringsmelding.v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,30 +139,42 @@ async def fiks_assembled(
 
 
 async def _settled(cast: Cast, platform: FiksPlatform, broker: Broker) -> FiksCast:
-    """The municipality's account, integration and client at the platform, and what its gateway is told of them."""
-    keys = cast.site.folder / "keys"
-    receive, signing = (read_key(KeyFile(keys / name)) for name in ("receive.pem", "signing.pem"))
-    account, integration, password = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(24)
-    known = frozenset({facts_of(signing.certificate).sha256})
-    platform.add_client(RegisteredClient(CLIENT, ORGANISATION, frozenset({"ks:fiks"}), certificates=known))
-    facts = facts_of(receive.certificate)
-    await platform.add_account(Account(account, "Bergenhus barnevern", FIKS_ORG_ID, ORGANISATION, facts, KOMMUNENUMMER))
-    platform.add_integration(Integration(integration, password, ORGANISATION, frozenset({account})))
+    account = await join_platform(cast.site, platform, REPORTS_PROTOCOL)
     office = platform.offices.add(Bydel(KOMMUNENUMMER, "Bergen", BYDELSNUMMER, "Bergenhus", account))
+    return FiksCast(cast, platform, broker, office, read_key(KeyFile(cast.site.folder / "keys" / "receive.pem")))
+
+
+async def join_platform(
+    site: Site, platform: FiksPlatform, protocol: str, *, kommunenummer: str = KOMMUNENUMMER
+) -> str:
+    """Give a site's office an account, an integration and a client at the platform, and tell its gateway of them.
+
+    The gateway is told that the account is for the office of ``kommunenummer``. Returns the account's id.
+    """
+    keys = site.folder / "keys"
+    receive, signing = (facts_of(read_key(KeyFile(keys / name)).certificate) for name in ("receive.pem", "signing.pem"))
+    account, integration, password = str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(24)
+    scopes, known = frozenset({"ks:fiks"}), frozenset({signing.sha256})
+    platform.add_client(RegisteredClient(CLIENT, ORGANISATION, scopes, certificates=known))
+    await platform.add_account(
+        Account(account, "Bergenhus barnevern", FIKS_ORG_ID, ORGANISATION, receive, KOMMUNENUMMER)
+    )
+    platform.add_integration(Integration(integration, password, ORGANISATION, frozenset({account})))
     (keys / "fiks-passord").touch(mode=0o600)
     (keys / "fiks-passord").write_text(password)
-    (cast.site.folder / "partners").mkdir()
-    (cast.site.folder / "partners" / "fiks.toml").write_text(
+    (site.folder / "partners").mkdir()
+    (site.folder / "partners" / "fiks.toml").write_text(
         _PARTNER.format(
             api=platform.base_url,
             port=platform.amqp_port,
             integration=integration,
             account=account,
-            kommunenummer=KOMMUNENUMMER,
+            kommunenummer=kommunenummer,
             bydelsnummer=BYDELSNUMMER,
+            protocol=protocol,
         )
     )
-    return FiksCast(cast, platform, broker, office, receive)
+    return account
 
 
 def _portal_keys(site: Site) -> Keys:
@@ -192,5 +206,5 @@ integration_password = "file:keys/fiks-passord"
 id = "{account}"
 kommunenummer = "{kommunenummer}"
 bydelsnummer = "{bydelsnummer}"
-protocols = ["no.ks.fiks.bekymringsmelding.v2"]
+protocols = ["{protocol}"]
 """

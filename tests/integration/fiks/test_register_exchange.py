@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,21 +11,18 @@ from sqlalchemy import select
 from gateway import config
 from gateway.app import running
 from gateway.app.parts import data_dir
-from gateway.crypto.certificate_facts import facts_of
-from gateway.crypto.keys import KeyFile, read_key
+from gateway.demo.fiks_cast import CLIENT, join_platform
 from gateway.domain.lifecycle import State
 from gateway.errors import ConfigError
 from gateway.pipeline import hand_over
 from gateway.pipeline.hand_over import CaseSystemClient
 from gateway.simulators.fiks.platform import ISSUER
 from gateway.simulators.fiks.protocol_account import ssb
-from gateway.simulators.fiks.register import Account, Integration
-from gateway.simulators.issuer import RegisteredClient
 from gateway.simulators.serving import serving
 from gateway.store import journal, migrate
 from gateway.store.tables import message
 from gateway.testing.pki import certificate_pem
-from gateway.testing.site import FIKS_ORG_ID, ORGANISATION, make_site
+from gateway.testing.site import make_site
 from tests.broker import _portal_keys, broker
 from tests.conftest import ROOT
 from tests.integration.outbound.kit import hand_in, melding
@@ -35,6 +31,7 @@ from tests.work import state_of
 CASE = "bvr.innrapportering.v1"
 PAYLOAD = json.dumps({"xsdVersion": 4, "xmlBody": '<Barnevern Id="1"/>'}).encode()
 SSB_ORGANISATION = "971526920"
+PROTOCOL = "no.ssb.barnevern.fagsystem.v1"
 
 
 @asynccontextmanager
@@ -48,12 +45,14 @@ async def reporting_office(folder, fiks, kommunenummer="4601"):
             issuer="https://issuer.test/",
             jwks_uri="http://127.0.0.1:9/jwks",
             lines='guards = ["R01"]',
-            sections=SECTIONS.format(publisher=publisher, endpoint=fiks.platform.token_endpoint, audience=ISSUER),
+            sections=SECTIONS.format(
+                publisher=publisher, endpoint=fiks.platform.token_endpoint, audience=ISSUER, client=CLIENT
+            ),
         )
         (folder / "ca.pem").write_bytes(certificate_pem(pki.root.certificate))
         (folder / "issuer.pem").write_bytes(certificate_pem(pki.intermediate.certificate))
         register = await fiks.platform.open_account(ssb(), _portal_keys(), "Statistisk sentralbyrå", SSB_ORGANISATION)
-        await known_at_the_platform(site, fiks, kommunenummer)
+        await join_platform(site, fiks.platform, PROTOCOL, kommunenummer=kommunenummer)
         (folder / "routes.toml").write_text(f'"{CASE}" = ["fiks:kontoId"]\n')
         laws = (folder / "hjemler.toml").read_text()
         wanted = 'kode = "BVL2021"\nparagraf = "§ 99-9"'  # what a lawyer would have filled in
@@ -66,31 +65,6 @@ async def reporting_office(folder, fiks, kommunenummer="4601"):
 
 async def revoked(_):
     return web.Response(body=broker().pki.intermediate.crl())
-
-
-async def known_at_the_platform(site, fiks, kommunenummer):
-    keys = site.folder / "keys"
-    receive, signing = (facts_of(read_key(KeyFile(keys / name)).certificate) for name in ("receive.pem", "signing.pem"))
-    account, integration = str(uuid.uuid4()), str(uuid.uuid4())
-    client = RegisteredClient(
-        "kontoret", ORGANISATION, frozenset({"ks:fiks"}), certificates=frozenset({signing.sha256})
-    )
-    fiks.platform.add_client(client)
-    await fiks.platform.add_account(Account(account, "Bergenhus", FIKS_ORG_ID, ORGANISATION, receive, "4601"))
-    fiks.platform.add_integration(Integration(integration, "passord", ORGANISATION, frozenset({account})))
-    (keys / "passord").touch(mode=0o600)
-    (keys / "passord").write_text("passord")
-    (site.folder / "partners").mkdir()
-    (site.folder / "partners" / "fiks.toml").write_text(
-        PARTNER.format(
-            api=fiks.platform.base_url,
-            port=fiks.platform.amqp_port,
-            ca=fiks.ca,
-            integration=integration,
-            account=account,
-            kommunenummer=kommunenummer,
-        )
-    )
 
 
 async def revoked_by_the_root(_):
@@ -160,24 +134,9 @@ crl_url = "{publisher}/root-crl"
 [maskinporten.fiks]
 audience = "{audience}"
 token_endpoint = "{endpoint}"
-client_id = "kontoret"
+client_id = "{client}"
 key = {{ key = "file:keys/signing.pem" }}
 tls_roots = ["ca.pem"]
-"""
-
-PARTNER = """\
-[io]
-api_url = "{api}"
-amqp_host = "localhost"
-amqp_port = {port}
-tls_roots = ["{ca}"]
-integration_id = "{integration}"
-integration_password = "file:keys/passord"
-[[io.accounts]]
-id = "{account}"
-kommunenummer = "{kommunenummer}"
-bydelsnummer = "02"
-protocols = ["no.ssb.barnevern.fagsystem.v1"]
 """
 
 
