@@ -96,6 +96,8 @@ TOKEN_BREAK_S: Final = 30.0  # ... for so long
 PARTNER_ANSWER_BYTES_MAX: Final = 256 * KIB  # one JSON answer of a partner's service
 PARTNER_XML_BYTES_MAX: Final = 1 * MIB  # one XML answer: a page of a hundred events is some 40 KiB
 LOOKUP_S_MAX: Final = 15.0  # one question to a register of people, its token included: then it counts as no answer
+RESIDENT_AGE_S_MAX: Final = 24 * 3600  # R08: what Folkeregisteret said before is no answer
+CONTACT_AGE_S_MAX: Final = 600  # R14: KRR is asked for every attempt, and an attempt is decided soon after
 RESIDENT_KEEP_S: Final = 23 * 3600.0  # R08: 24 h at most, and what is decided by it must be done within them, too
 RESIDENTS_KEPT_MAX: Final = 10_000  # by one process
 PERSON_NAME_CHARS_MAX: Final = 500  # as a register writes it
@@ -172,6 +174,7 @@ OVER_QUOTA_WEIGHT: Final = 10  # above its unfinished bytes a client's octets co
 # Roads that are fetched from
 INBOUND_AT_ONCE: Final = 4  # deliveries of one road being stored at once
 SEND_BYTES_PER_S_MIN: Final = 256 * KIB  # a call may last so much longer than ``flow.send_s_max`` (fiks.md 5.4)
+CARRIER_AHEAD_S: Final = 300.0  # so far a carrier's clock may go before ours
 GIVE_BACK_AFTER_S: Final = 30.0  # before a delivery that cannot be stored is given back: partners count how often
 
 # Letters: what one PDF may cost the process that reads it

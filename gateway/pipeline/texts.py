@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from gateway.pipeline.hold_texts import BY_RULE
+
 PAPER_COPY_POSSIBLE: Final = "paper-copy-possible"
 
 WARNINGS: Final[dict[str, str]] = {
@@ -43,10 +45,7 @@ FAILED_RECEIPT: Final = (
 )
 """What a sender reads in a negative receipt: the same for everybody, so that it tells nothing of anybody."""
 
-HOLDS: Final[dict[str, str]] = {
-    "r01-no-legal-basis": "Hjemmel mangler. Oppgi hvilken lov og paragraf som gir adgang til å dele dette.",
-    "r01-no-purpose": "Formålet med delingen mangler. Oppgi det, eller la være å sende.",
-    "r01-unknown-legal-basis": "Hjemmelen er ikke blant dem denne meldingstypen kan sendes med. Avklar den før sending.",
+HOLDS: Final[dict[str, str]] = BY_RULE | {
     "no-road-left": "Ingen vei fram til mottakeren er igjen. Velg en annen måte å levere på.",
     "no-address": "Mottakeren mangler adressen som denne veien trenger. Rett opp adressen og send på nytt.",
     "recipient-unknown": "Mottakeren finnes ikke på denne veien. Finn riktig enhet før sending.",

@@ -1,0 +1,44 @@
+"""Which stops named persons may release, and how many of them it takes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.domain.guards import addresses, course, documents, letters, parties, recipients, registers, reporter
+from gateway.domain.guards.facts import Facts
+
+_ONE: Final = (
+    parties.NOT_MASKED,
+    parties.SAME_DOCUMENT,
+    parties.CHILD_SAME_DOCUMENT,
+    letters.PRINT_NOT_RELEASED,
+    documents.OTHER_CASE,
+    documents.OTHER_MUNICIPALITY,
+    documents.NOT_SCREENED,
+    documents.PARENTS_NOT_SOUGHT,
+    registers.EMIGRATED,
+    registers.STANDING_UNCLEAR,
+    registers.NAME_DIFFERS,
+    course.REPEATED,
+)
+_TWO: Final = (
+    reporter.REPORTER_NAMED,
+    addresses.NOT_SCREENED,
+    letters.PRINT_NEEDS_TWO,
+    recipients.ACCOUNT_CHANGED,
+    recipients.FOUR_EYES,
+    recipients.UNIT_NOT_APPROVED,
+    documents.FOREIGN_NUMBER,
+)
+PERSONS: Final[Mapping[str, int]] = MappingProxyType(dict.fromkeys(_ONE, 1) | dict.fromkeys(_TWO, 2))
+"""How many different persons must release a stop of this code. A code that is not here cannot be released: only other facts
+let the message pass."""
+
+PAPER_CODES: Final = (letters.PRINT_NOT_RELEASED, letters.PRINT_NEEDS_TWO)
+"""What a person approves by releasing a letter to paper (R15); the class of the letter says which of them is asked for."""
+
+
+def released(code: str, facts: Facts) -> bool:
+    """Whether enough different persons have released a stop of this code."""
+    needed = PERSONS.get(code)
+    return needed is not None and recipients.different(facts.approvals.get(code, ())) >= needed
