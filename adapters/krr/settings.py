@@ -12,8 +12,8 @@ class KrrSettings(BaseModel):
     """KRR's REST service (digipost.md 10.2).
 
     ``path``: a version 2 exists, of which no more is known. ``maskinporten``: the section of ``gateway.toml`` whose client
-    buys tokens. ``scopes``: without the first nobody is told who can be notified, without the second who has a mailbox;
-    an answer that lacks it is not read as a no. ``tls_roots``: where no public issuer made the server's certificate.
+    buys tokens. ``scopes``: without the first an answer does not say who can be notified, and is none; without the second
+    nobody has a mailbox. ``tls_roots``: where no public issuer made the server's certificate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

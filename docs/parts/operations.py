@@ -6,6 +6,7 @@ from gateway.observability import metrics as ours
 from gateway.simulators.digipost.program import DigipostProgram
 from gateway.simulators.fiks.program import FiksProgram
 from gateway.simulators.programs import CaseSystemProgram, IssuerProgram, ProdusentProgram
+from gateway.simulators.registers.program import RegisterProgram
 from parts.configuration import section
 from parts.text import table
 
@@ -31,6 +32,8 @@ def simulators() -> str:
         ("case-system", CaseSystemProgram),
         ("fiks", FiksProgram),
         ("digipost", DigipostProgram),
+        ("krr", RegisterProgram),
+        ("freg", RegisterProgram),
     ):
         parts.append(f"### `budstikke simulate {name}`")
         parts.extend(section("", model))

@@ -53,6 +53,26 @@ def digipost(settings: Settings) -> None:
     asyncio.run(run_digipost(_read(DigipostProgram, settings), settings.resolve().parent, partial(print, flush=True)))
 
 
+@app.command("krr")
+def krr(settings: Settings) -> None:
+    """Be the contact and reservation register, tokens included, until stopped."""
+    from gateway.simulators.registers.krr import KrrServer  # noqa: PLC0415  as below
+    from gateway.simulators.registers.program import RegisterProgram, run_register  # noqa: PLC0415  as below
+
+    program = _read(RegisterProgram, settings)
+    asyncio.run(run_register(KrrServer, program, settings.resolve().parent, partial(print, flush=True)))
+
+
+@app.command("freg")
+def freg(settings: Settings) -> None:
+    """Be Folkeregisteret for those who ask about standing, name and grading, tokens included, until stopped."""
+    from gateway.simulators.registers.freg import FregServer  # noqa: PLC0415  as below
+    from gateway.simulators.registers.program import RegisterProgram, run_register  # noqa: PLC0415  as below
+
+    program = _read(RegisterProgram, settings)
+    asyncio.run(run_register(FregServer, program, settings.resolve().parent, partial(print, flush=True)))
+
+
 def _run(kind: str, settings: Path) -> None:
     from gateway.simulators import programs  # noqa: PLC0415  simulators have no import in production (S86)
 

@@ -22,7 +22,8 @@ async def contact(env: Environment, tenant: str, number: str) -> Contact | None:
     """What KRR says now, by national identity number. It is asked each time. None: it was not, or gave no answer."""
     register = env.roads.registers.contacts
     if register is None:
-        return _missing(env, tenant, "contacts")
+        _tell_missing(env, tenant, "contacts")
+        return None
     name, contacts = register
     return await _answer(env, tenant, name, contacts.contact, number)
 
@@ -31,7 +32,8 @@ async def resident(env: Environment, tenant: str, number: str) -> Resident | Non
     """What Folkeregisteret says, or said less than a day ago. None: no answer, or nobody of that number."""
     registers = env.roads.registers
     if registers.population is None:
-        return _missing(env, tenant, "population")
+        _tell_missing(env, tenant, "population")
+        return None
     pseudonym = env.vault.mac(tenant, _PURPOSE, number.encode())
     found = registers.remembered.find(pseudonym, env.clock)
     if found is not None:
@@ -59,5 +61,5 @@ async def _answer(
     return None
 
 
-def _missing(env: Environment, tenant: str, kind: str) -> None:
+def _tell_missing(env: Environment, tenant: str, kind: str) -> None:
     env.log.warning("register.none", tenant=tenant, code=kind)

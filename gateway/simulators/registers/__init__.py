@@ -1,0 +1,1 @@
+"""Two registers of people as honest servers: KRR and Folkeregisteret."""
