@@ -5,6 +5,7 @@ import json
 import signal
 import ssl
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,8 +37,10 @@ def register(app: typer.Typer) -> None:
 def run(
     config_file: ConfigFile = DEFAULT_CONFIG,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share ports and store.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="What it prints is JSON lines in any case.")] = False,
 ) -> None:
     """Run the gateway until it is told to stop (SIGTERM or SIGINT)."""
+    del as_json
     logging.configure("stdout")
     configuration = sound(config_file)
     if workers > 1:
@@ -108,12 +111,17 @@ def demo(
     fiks: Annotated[
         bool, typer.Option("--fiks", help="Over Fiks IO; needs RabbitMQ (Debian's rabbitmq-server).")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send reports through a gateway that is killed on the way; needs nothing but this program."""
     from gateway.demo import demonstrate  # noqa: PLC0415  simulators have no import in production (S86)
     from gateway.demo.fiks import demonstrate_fiks  # noqa: PLC0415  likewise
 
-    if not asyncio.run(demonstrate_fiks() if fiks else demonstrate(stay=stay)):
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        outcome = asyncio.run(demonstrate_fiks() if fiks else demonstrate(stay=stay))
+    if as_json:
+        show(outcome.as_json(), as_json=True)
+    if not outcome.holds:
         raise typer.Exit(1)
 
 

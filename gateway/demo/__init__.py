@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.demo.cast import Cast, assembled
 from gateway.demo.evidence import show_evidence
+from gateway.demo.outcome import Outcome, Row, print_rows
 from gateway.errors import PartnerError, PartnerUnavailableError
 from gateway.simulators.case_system import CaseSystemFault
 from gateway.simulators.ledger import ACCEPTED, HISTORY, STORED, Verdict, judge, read_ledger
@@ -28,17 +29,19 @@ _REFERENCE: Final = Path(__file__).resolve().parents[2].parent / "shared/referen
 
 async def demonstrate(
     *, stay: bool = False, fault: CaseSystemFault | None = None, patience_s: float = _PATIENCE_S
-) -> bool:
-    """Run it and print it. Returns whether every accepted report reached the case system once and its sender knows."""
+) -> Outcome:
+    """Run it and print it. It holds if every accepted report reached the case system once and its sender knows."""
     with tempfile.TemporaryDirectory(prefix="budstikke-demo-") as name:
         async with assembled(Path(name)) as cast:
             cast.case_system.fault = fault
             verdict = await _play(cast, patience_s)
-            _print_table(cast, verdict)
-            holds = verdict.holds and await _prove(cast, Path(name), patience_s)
+            rows = _rows(cast)
+            print_rows(rows, "report (uuid of the 201)", "what its sender was told")
+            _print_verdict(verdict)
+            outcome = Outcome(verdict.holds and await _prove(cast, Path(name), patience_s), rows)
             if stay:
                 await _stay(cast)
-            return holds
+            return outcome
 
 
 async def _play(cast: Cast, patience_s: float) -> Verdict:
@@ -104,14 +107,14 @@ async def _histories(cast: Cast, answers: list[Answer], patience_s: float) -> No
     await asyncio.gather(*(follow(answer.uuid) for answer in answers if answer.uuid))
 
 
-def _print_table(cast: Cast, verdict: Verdict) -> None:
+def _rows(cast: Cast) -> tuple[Row, ...]:
     told = {row["uuid"]: row["tilstander"] for row in read_ledger(cast.sender_ledger) if row["event"] == HISTORY}
     accepted = [row["uuid"] for row in read_ledger(cast.sender_ledger) if row["event"] == ACCEPTED]
-    stored = [row for row in read_ledger(cast.sink_ledger) if row["event"] == STORED]
-    print(f"\n{'report (uuid of the 201)':38}{'what its sender was told':40}in the case system's own file")
-    for uuid in dict.fromkeys(accepted):
-        times = sum(row["id"] == uuid for row in stored)
-        print(f"{uuid:38}{' > '.join(told.get(uuid, ['-'])):40}{times} time{'s' if times != 1 else ''}")
+    stored = [row["id"] for row in read_ledger(cast.sink_ledger) if row["event"] == STORED]
+    return tuple(Row(uuid, tuple(told.get(uuid, ())), stored.count(uuid)) for uuid in dict.fromkeys(accepted))
+
+
+def _print_verdict(verdict: Verdict) -> None:
     faults = {
         "lost": verdict.lost,
         "stored twice": verdict.doubled,

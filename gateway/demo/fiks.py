@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.demo.fiks_cast import FiksCast, FiksVerdict, fiks_assembled
+from gateway.demo.outcome import Outcome, Row, print_rows
 from gateway.simulators.case_system import CaseSystemFault
 from gateway.simulators.ledger import STORED, read_ledger
 from gateway.simulators.sample import Form, Version
@@ -26,16 +27,22 @@ _KINDS: Final[tuple[tuple[Form, Version], ...]] = (
 )
 
 
-async def demonstrate_fiks(*, fault: CaseSystemFault | None = None, patience_s: float = _PATIENCE_S) -> bool:
-    """Run it and print it. Returns whether every report reached the case system once and the portal knows."""
+async def demonstrate_fiks(*, fault: CaseSystemFault | None = None, patience_s: float = _PATIENCE_S) -> Outcome:
+    """Run it and print it. It holds if every report reached the case system once and the portal knows."""
     for library in ("aio_pika", "aiormq"):  # what they say of a broker that dies is known: it is killed on purpose
         logging.getLogger(library).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="budstikke-demo-") as name:
         async with fiks_assembled(Path(name)) as here:
             here.cast.case_system.fault = fault
             verdict = await _play(here, patience_s)
-            _print_table(here, verdict)
-            return verdict.holds
+            rows = tuple(
+                Row(report, tuple(row.tilstand for row in one.history), verdict.times[report])
+                for one in here.reports()
+                for report in [one.bekymringsmelding_id]
+            )
+            print_rows(rows, "report (bekymringsmelding-id)", "what the portal knows")
+            _print_verdict(verdict)
+            return Outcome(verdict.holds, rows)
 
 
 async def _play(here: FiksCast, patience_s: float) -> FiksVerdict:
@@ -75,12 +82,7 @@ async def _something_stored(here: FiksCast, patience_s: float) -> None:
             await asyncio.sleep(0.02)
 
 
-def _print_table(here: FiksCast, verdict: FiksVerdict) -> None:
-    print(f"\n{'report (bekymringsmelding-id)':38}{'what the portal knows':40}in the case system's own file")
-    for one in here.reports():
-        history = " > ".join(row.tilstand for row in one.history)
-        times = verdict.times[one.bekymringsmelding_id]
-        print(f"{one.bekymringsmelding_id:38}{history:40}{times} time{'s' if times != 1 else ''}")
+def _print_verdict(verdict: FiksVerdict) -> None:
     again = sum(map(len, verdict.afterthoughts.values()))
     print(f"\nreports {len(verdict.times)}, strangers {verdict.strangers}, receipts told again {again}")
     print("every report came once, whole, and the portal knows" if verdict.holds else "THE PROMISE DID NOT HOLD")
