@@ -1,13 +1,17 @@
 """What several tests of Digipost share: the simulator with our road to it, and a reader of sealed documents of its own."""
 
+import base64
+import hashlib
 import io
+import json
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import aiohttp
 from asn1crypto import cms
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import padding as block_padding
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -17,7 +21,6 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.digipost import open_road
-from adapters.digipost.letter import Letter, LetterDocument
 from adapters.digipost.settings import DigipostSettings
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.certificates import TrustPolicy
@@ -29,7 +32,7 @@ from gateway.observability import logging
 from gateway.simulators.digipost.people import Kind, Person
 from gateway.simulators.digipost.server import DigipostServer
 from gateway.simulators.digipost.signing import Broker
-from gateway.spi import Address, Awaited, Context
+from gateway.spi import Address, Awaited, Context, Letter, LetterDocument, Parcel
 from gateway.testing.clock import HandClock
 from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key
 
@@ -117,12 +120,18 @@ def simulator(keys, clock):
 
 @asynccontextmanager
 async def digipost(keys, session_s=5.0, signing=None, **settings):
-    """The server and our road to it, at one clock. ``awaited``: what the gateway says that it waits for."""
-    clock, log, awaited = HandClock(), io.StringIO(), []
+    """The server and our road to it, at one clock.
+
+    ``awaited``: what the gateway says that it waits for; ``known``: what it knows already, by the partner's reference.
+    """
+    clock, log, awaited, known = HandClock(), io.StringIO(), [], {}
     server = simulator(keys, clock)
 
     async def awaiting():
         return [Awaited(one, OFFICE, KARI, one, clock.now()) for one in awaited]
+
+    async def known_of(references):
+        return {name: stages for name, stages in known.items() if name in references}
 
     def signs(_name, believed):
         roots = read_roots(believed.roots)
@@ -138,10 +147,31 @@ async def digipost(keys, session_s=5.0, signing=None, **settings):
             "senders": [{"kommunenummer": "4601", "bydelsnummer": "02", "sender_id": SENDER}],
         }
         context = Context(
-            clock=clock, session=session, log=logging.to(log), tls=client_context, signs=signs, awaiting=awaiting
+            clock=clock,
+            session=session,
+            log=logging.to(log),
+            tls=client_context,
+            signs=signs,
+            awaiting=awaiting,
+            told=known_of,
         )
         async with open_road(DigipostSettings(**(told | settings)), context) as road:
-            yield SimpleNamespace(server=server, road=road, clock=clock, log=log, awaited=awaited, context=context)
+            yield SimpleNamespace(
+                server=server, road=road, clock=clock, log=log, awaited=awaited, known=known, context=context
+            )
+
+
+def signed_path(piece):
+    """The path that a piece of evidence is about, checked as an auditor would, with the certificate in it."""
+    told = json.loads(piece)
+    certificate = x509.load_pem_x509_certificate(told["certificate"].encode())
+    signature, signed = base64.b64decode(told["signature"]), told["signed"].encode()
+    certificate.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    status, path, *headers = told["signed"].splitlines()
+    assert status.isdecimal()
+    body = base64.b64encode(hashlib.sha256(base64.b64decode(told["body"])).digest()).decode()
+    assert f"x-content-sha256: {body}" in headers
+    return path
 
 
 def document(content=PDF, subject="Informasjon", **other):
@@ -149,9 +179,36 @@ def document(content=PDF, subject="Informasjon", **other):
         for start in range(0, len(content), 4096):
             yield content[start : start + 4096]
 
-    fields = {"uuid": str(uuid.uuid4()), "subject": subject, "file_type": "pdf", "size_bytes": len(content)}
-    return LetterDocument(**(fields | {"content": stream} | other))
+    fields = {
+        "uuid": str(uuid.uuid4()),
+        "subject": subject,
+        "file_name": "brev.pdf",
+        "file_type": "pdf",
+        "media_type": "application/pdf",
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "content": stream,
+    }
+    return LetterDocument(**(fields | other))
 
 
-def letter(*documents, recipient=KARI, **other):
-    return Letter(str(uuid.uuid4()), OFFICE, recipient, documents or (document(),), **other)
+def letter(*documents, person=KARI, **other):
+    """A parcel that carries a letter."""
+    carried = Letter(person, "Kari Nordmann", documents or (document(),), **other)
+    return Parcel(str(uuid.uuid4()), "prove.brev.v1", "pseudonym", 0, _nothing, OFFICE, letter=carried)
+
+
+def changed(parcel, **fields):
+    """Another parcel; of what is not the parcel's own, another letter."""
+    own = {name: fields.pop(name) for name in ("office", "key") if name in fields}
+    return replace(parcel, **own, letter=replace(parcel.letter, **fields))
+
+
+def primary(parcel):
+    """The uuid that Digipost knows the letter by."""
+    return parcel.letter.primary.uuid
+
+
+async def _nothing():
+    return
+    yield

@@ -1,34 +1,31 @@
-"""Letters to people's digital mailboxes at Digipost (digipost.md).
-
-No entry point is registered yet: a parcel cannot carry a letter, so the gateway has nothing to send over this road.
-``open_road`` is what an ``AdapterSpec`` will call.
-"""
+"""Letters to people's digital mailboxes at Digipost, and on paper when a person has released that (digipost.md)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from adapters.digipost.api import DigipostApi
-from adapters.digipost.events import DigipostEvents
+from adapters.digipost.events import NAME, DigipostEvents
+from adapters.digipost.features import Accounts
+from adapters.digipost.message import EMAIL_SUBJECT, EMAIL_TEXT
 from adapters.digipost.send import DigipostSender
 from adapters.digipost.settings import DigipostSettings
 from adapters.digipost.watch import DigipostWatch
-from gateway.spi import Context
-
-
-@dataclass(frozen=True, slots=True)
-class DigipostRoad:
-    """The road: it sends letters, brings what became of them, and looks after itself."""
-
-    sender: DigipostSender
-    inbound: DigipostEvents
-    watch: DigipostWatch
+from gateway.spi import Adapter, AdapterSpec, Context, Seal
 
 
 @asynccontextmanager
-async def open_road(settings: DigipostSettings, context: Context) -> AsyncIterator[DigipostRoad]:
+async def open_road(settings: DigipostSettings, context: Context) -> AsyncIterator[Adapter]:
     """Open it. Raises ConfigError."""
     api = DigipostApi(settings, context)
-    yield DigipostRoad(
-        DigipostSender(settings, context, api), DigipostEvents(settings, context, api), DigipostWatch(context, api)
+    accounts = Accounts(settings, context, api)
+    yield Adapter(
+        inbound=DigipostEvents(settings, context, api),
+        outbound=DigipostSender(settings, context, api, accounts),
+        seal=Seal.LETTER,
+        watch=DigipostWatch(context, api, accounts),
+        receives_for=tuple(sender.address for sender in settings.senders),
+        notices=(EMAIL_SUBJECT, EMAIL_TEXT),
     )
+
+
+ADAPTER = AdapterSpec(name=NAME, settings=DigipostSettings, open=open_road)

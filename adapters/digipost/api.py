@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.payload import AsyncIterablePayload
 
+from adapters.digipost.evidence import evidence_of
 from adapters.digipost.multipart import XML
 from adapters.digipost.settings import DigipostSettings
 from adapters.digipost.wire import EntryPoint, read_entry_point
@@ -49,11 +50,17 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A checked answer. ``body``: unpacked; ``answer``: as it came and was signed, the evidence of it."""
+    """A checked answer. ``body``: unpacked; ``answer``: as it came and was signed; ``certificate``: by which (PEM)."""
 
     status: int
     body: bytes = field(repr=False)
     answer: SignedAnswer = field(repr=False)
+    certificate: str = field(repr=False)
+
+    @property
+    def evidence(self) -> bytes:
+        """What proves it to others."""
+        return evidence_of(self.answer, self.certificate)
 
     @property
     def good(self) -> bool:
@@ -140,10 +147,10 @@ class DigipostApi:
             raise StructureError(message)
         answer = await self._answered(method, target, body)
         _require_said(answer)
-        await self._require_signed(entry, answer)
-        return Reply(answer.status, _unpacked(answer), answer)
+        certificate = await self._require_signed(entry, answer)
+        return Reply(answer.status, _unpacked(answer), answer, certificate)
 
-    async def _require_signed(self, entry: EntryPoint, answer: SignedAnswer) -> None:
+    async def _require_signed(self, entry: EntryPoint, answer: SignedAnswer) -> str:
         """With the certificate that we know, or with the one that the root document has now; the call is not repeated."""
         at = self._context.clock.now()
         try:
@@ -153,6 +160,8 @@ class DigipostApi:
                 raise
             now = await self._entry_point()
             await asyncio.to_thread(self._signer.check, now.certificate, answer, at)
+            return now.certificate
+        return entry.certificate
 
     async def _has_changed(self, entry: EntryPoint) -> bool:
         """Whether Digipost signs with another certificate now, which is believed. What hinders the question is a no."""

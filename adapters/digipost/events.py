@@ -2,7 +2,7 @@
 
 Events cannot be acknowledged; they are kept for 30 days and read by time. So every office's account has a mark up to which
 all is stored here; it moves when a window was read to its last page and everything in it was acknowledged, and each window
-begins a while before it. After a start everything that Digipost still has is read again: the gateway knows what it has.
+begins a while before it. After a start everything that Digipost still has is read again: the gateway says what it knows.
 """
 
 import io
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.digipost.api import NO_ANSWER, DigipostApi
+from adapters.digipost.api import NO_ANSWER, DigipostApi, Reply
+from adapters.digipost.arrivals import Arrivals
 from adapters.digipost.message import moment
 from adapters.digipost.settings import DigipostSettings, LetterSender
 from adapters.digipost.wire import Event, read_events
@@ -24,6 +25,7 @@ from gateway.spi import (
     PartnerRefusedError,
     Receipt,
     Refused,
+    Stage,
     Stream,
 )
 
@@ -31,14 +33,16 @@ NAME: Final = "digipost"
 WAITING_MAX: Final = 50_000  # receipts of one account that nobody waits for; the oldest go first
 PAGES_MAX: Final = 1000  # of one window: then something is wrong with their paging
 
-_RECEIPTS: Final[Mapping[str, Refused | None]] = {
-    "OPENED": None,
-    "POSTMARKED": None,
+_RECEIPTS: Final[Mapping[str, Stage | Refused]] = {
+    "OPENED": Stage.OPENED,
+    "POSTMARKED": Stage.POSTED,
+    "SHREDDED": Stage.SHREDDED,
     "PRINT_FAILED": Refused("print-failed"),
 }
+_MOMENT: Final = timedelta(milliseconds=1)  # the finest that times are told in
 # Known, and no end of a letter: counted in the log. Some of them hold addresses of people.
 _SEEN: Final = frozenset({
-    "EMAIL_NOTIFICATION_FAILED", "SMS_NOTIFICATION_FAILED", "EMAIL_MESSAGE_SENT", "EMAIL_MESSAGE_FAILED", "SHREDDED",
+    "EMAIL_NOTIFICATION_FAILED", "SMS_NOTIFICATION_FAILED", "EMAIL_MESSAGE_SENT", "EMAIL_MESSAGE_FAILED",
     "MOVE_FILES_FROM_PUBLIC_SECTOR", "PEPPOL_DELIVERED", "PEPPOL_FAILED", "SHARE_DOCUMENTS_REQUEST_DOCUMENTS_SHARED",
     "SHARE_DOCUMENTS_REQUEST_SHARING_WITHDRAWN", "REQUEST_FOR_REGISTRATION_EXPIRED",
     "REQUEST_FOR_REGISTRATION_DELIVERED_DIGIPOST", "REQUEST_FOR_REGISTRATION_FAILED",
@@ -124,71 +128,104 @@ class DigipostEvents:
         self._settings = settings
         self._context = context
         self._api = api
+        self._arrivals = Arrivals(settings, context, api)
         begin = context.clock.now() - timedelta(days=settings.events_days)
         self._accounts = [_Account(sender, begin) for sender in settings.senders]
 
     async def deliveries(self) -> AsyncGenerator[Delivery | Receipt, None]:
-        """Receipts of letters that wait for theirs, and events that nobody knows. A trouble is tried again next time."""
+        """What became of letters of ours, and events that nobody knows. A trouble is tried again next time."""
         brought: set[Identity] = set()
         while True:
             for account in self._accounts:
                 until = self._context.clock.now()
                 try:
                     events = await self._window(account, until)
+                    async for one in self._brought(account, events, brought):
+                        yield one
                 except (GatewayError, *NO_ANSWER) as error:
                     self._context.log.warning("digipost.no_events", error=type(error).__name__)
                     continue
-                async for one in self._brought(account, events, brought):
-                    yield one
                 account.move(events, until, timedelta(seconds=self._settings.overlap_s))
+            async for receipt in self._arrivals.receipts():
+                yield receipt
             await self._context.clock.sleep(self._settings.events_every_s)
 
     async def _brought(
         self, account: _Account, events: tuple[Event, ...], brought: set[Identity]
     ) -> AsyncIterator[Delivery | Receipt]:
         """What the gateway should hear of these. ``brought``: what it was given and has not acknowledged yet."""
-        awaited = {one.partner_reference for one in await self._context.awaiting()}
-        for event in (*account.waiting.values(), *events):
-            if event.identity in account.stored or event.identity in brought:
-                continue
-            if event.kind in _RECEIPTS:
-                if event.document not in awaited:
-                    account.wait(event)
-                    continue
-                brought.add(event.identity)
-                yield self._receipt(account, event)
-            elif event.kind in _SEEN:
+        fresh = [
+            one
+            for one in (*account.waiting.values(), *events)
+            if one.identity not in account.stored and one.identity not in brought
+        ]
+        told = await self._context.told({one.document for one in fresh if one.kind in _RECEIPTS})
+        for event in fresh:
+            if event.kind in _SEEN:
                 account.store(event)
                 self._context.log.info("digipost.event", code=event.kind.lower().replace("_", "-"))
-            else:
+            elif event.kind not in _RECEIPTS:
                 brought.add(event.identity)
                 yield UnknownEvent(event, account.sender.address, account)
+            elif event.document not in told:
+                account.wait(event)
+            elif _RECEIPTS[event.kind] in told[event.document]:
+                account.store(event)
+            else:
+                receipt = await self._receipt(account, event)
+                brought.add(event.identity)
+                yield receipt
 
-    def _receipt(self, account: _Account, event: Event) -> Receipt:
+    async def _receipt(self, account: _Account, event: Event) -> Receipt:
+        """Raises what calls do."""
+
         async def acknowledge() -> None:
             account.store(event)
 
-        refusal = _RECEIPTS[event.kind]
-        return Receipt(NAME, None, event.document, refused=refusal, acknowledge=acknowledge)
+        meaning, evidence = _RECEIPTS[event.kind], await self._proof(account, event)
+        refused = meaning if isinstance(meaning, Refused) else None
+        stage = meaning if isinstance(meaning, Stage) else Stage.DELIVERED
+        return Receipt(
+            road=NAME,
+            recipient=None,
+            partner_reference=event.document,
+            refused=refused,
+            stage=stage,
+            at=event.happened,
+            evidence=evidence,
+            acknowledge=acknowledge,
+        )
+
+    async def _proof(self, account: _Account, event: Event) -> tuple[bytes, ...]:
+        """Its moment, asked for alone: a page of a window tells of other people's letters. Raises what calls do."""
+        reply = await self._page(account, (event.at - _MOMENT, event.at + 2 * _MOMENT), 0)
+        found = read_events(reply.body)
+        if any(one.document != event.document for one in found):
+            self._context.log.info("digipost.event_not_alone")
+            return ()
+        return (reply.evidence,)
 
     async def _window(self, account: _Account, until: datetime) -> tuple[Event, ...]:
         """Every event since the mark, less the overlap. Raises what calls do."""
         begin = account.since - timedelta(seconds=self._settings.overlap_s)
-        size = self._settings.events_page
-        asked = f"?from={_escaped(begin)}&to={_escaped(until)}"
         found: list[Event] = []
         for page in range(PAGES_MAX):
-            place = f"&offset={page * size}&maxResults={size}&sender={account.sender.sender_id}"
-            reply = await self._api.get("document_events", asked + place)
-            if not reply.good:
-                message = f"digipost: events refused with {reply.status}"
-                raise PartnerRefusedError(message)
-            events = read_events(reply.body)
+            events = read_events((await self._page(account, (begin, until), page)).body)
             found.extend(events)
-            if len(events) < size:
+            if len(events) < self._settings.events_page:
                 return tuple(found)
         message = "digipost: pages of events without end"
         raise PartnerRefusedError(message)
+
+    async def _page(self, account: _Account, span: tuple[datetime, datetime], page: int) -> Reply:
+        size = self._settings.events_page
+        asked = f"?from={_escaped(span[0])}&to={_escaped(span[1])}"
+        place = f"&offset={page * size}&maxResults={size}&sender={account.sender.sender_id}"
+        reply = await self._api.get("document_events", asked + place)
+        if not reply.good:
+            message = f"digipost: events refused with {reply.status}"
+            raise PartnerRefusedError(message)
+        return reply
 
 
 def _escaped(at: datetime) -> str:

@@ -3,14 +3,13 @@
 Pure functions. The order of elements is the schema's.
 """
 
-from collections.abc import Container
 from datetime import datetime
 from typing import Final
 
 from lxml import etree
 
-from adapters.digipost.letter import Appointment, Email, Letter, LetterDocument, PostalAddress, PrintOrder
 from adapters.digipost.settings import AuthenticationLevel
+from gateway.spi import Appointment, EmailNotice, Letter, LetterDocument, PostalAddress, PrintOrder
 
 API: Final = "http://api.digipost.no/schema/v8"
 DATA_TYPES: Final = "http://api.digipost.no/schema/datatypes"
@@ -30,25 +29,29 @@ def write_identification(number: str) -> bytes:
     return _written(root)
 
 
-def write_message(letter: Letter, sender_id: int, level: AuthenticationLevel, sealed: Container[str]) -> bytes:
-    """A letter's message. ``sealed``: the uuids of the documents that are."""
+def write_message(key: str, letter: Letter, sender_id: int, level: AuthenticationLevel) -> bytes:
+    """A letter's message under the key of its parcel, which Digipost takes once."""
     root = etree.Element(f"{{{API}}}message", nsmap={None: API})
-    _text(root, "message-id", letter.key)
+    _text(root, "message-id", key)
     _text(root, "sender-id", str(sender_id))
     recipient = _node(root, "recipient")
     if letter.print_order is not None:
         _print_details(recipient, letter.print_order)
     else:
-        _text(recipient, "personal-identification-number", letter.recipient)
+        _text(recipient, "personal-identification-number", letter.person)
     if letter.delivery_time is not None:
         _text(root, "delivery-time", moment(letter.delivery_time))
     for document in letter.documents:
         primary = document is letter.primary
         element = _node(root, "primary-document" if primary else "attachment")
-        _document(element, document, level, letter if primary else None)
-        if document.uuid in sealed:
-            encrypted = etree.Element(f"{{{API}}}encrypted", {"number-of-pages": str(document.seal_pages)})
-            element.insert(_place_of_encrypted(element), encrypted)
+        _document(element, document)
+        if primary:
+            _notifications(element, letter)
+        _security(element, document, level)
+        if document.appointment is not None:
+            _appointment(_node(element, "data-type"), document.appointment)
+        elif primary and letter.opening_receipt:
+            _opening_receipt(_node(element, "data-type"), key)
     return _written(root)
 
 
@@ -57,34 +60,39 @@ def moment(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
-def _document(element: Element, document: LetterDocument, level: AuthenticationLevel, letter: Letter | None) -> None:
-    """``letter``: of the primary document, which carries what is for the whole letter."""
+def _document(element: Element, document: LetterDocument) -> None:
     _text(element, "uuid", document.uuid)
     _text(element, "subject", document.subject)
     _text(element, "file-type", document.file_type)
-    if letter is not None:
-        if letter.sms_after_hours:
-            sms = _node(element, "sms-notification")
-            for hours in letter.sms_after_hours:
-                _text(sms, "after-hours", str(hours))
-        if letter.email is not None:
-            _email(_node(element, "email-notification"), letter.email)
+
+
+def _notifications(element: Element, letter: Letter) -> None:
+    """Of the primary document alone: they are for the whole letter."""
+    if letter.sms_after_hours:
+        sms = _node(element, "sms-notification")
+        for hours in letter.sms_after_hours:
+            _text(sms, "after-hours", str(hours))
+    if letter.email is not None:
+        _email(_node(element, "email-notification"), letter.email)
+
+
+def _security(element: Element, document: LetterDocument, level: AuthenticationLevel) -> None:
     _text(element, "authentication-level", level)
     _text(element, "sensitivity-level", "SENSITIVE")
-    if document.appointment is not None:
-        _appointment(_node(element, "data-type"), document.appointment)
-    elif letter is not None and letter.opening_receipt:
-        # The element of the same name has a text whose meaning nobody tells; this is the newer form (digipost.md 4.3). Its
-        # group is required by the schema, whatever it groups: each letter is alone in its own.
-        receipt = etree.SubElement(_node(element, "data-type"), _OPENING_RECEIPT, nsmap={None: DATA_TYPES})
-        etree.SubElement(receipt, f"{{{DATA_TYPES}}}group").text = letter.key
+    if document.sealed:
+        _node(element, "encrypted").set("number-of-pages", str(document.pages))
 
 
-def _place_of_encrypted(element: Element) -> int:
-    return next(place for place, child in enumerate(element, 1) if child.tag == f"{{{API}}}sensitivity-level")
+def _opening_receipt(parent: Element, key: str) -> None:
+    """The newer form: the element of the same name has a text whose meaning nobody tells (digipost.md 4.3).
+
+    Its group is required by the schema, whatever it groups: each letter is alone in its own.
+    """
+    receipt = etree.SubElement(parent, _OPENING_RECEIPT, nsmap={None: DATA_TYPES})
+    etree.SubElement(receipt, f"{{{DATA_TYPES}}}group").text = key
 
 
-def _email(element: Element, email: Email) -> None:
+def _email(element: Element, email: EmailNotice) -> None:
     _text(element, "email-address", email.address)
     _text(element, "subject", EMAIL_SUBJECT)
     _text(element, "text", EMAIL_TEXT)
@@ -98,8 +106,7 @@ def _appointment(parent: Element, appointment: Appointment) -> None:
         ("start-time", appointment.start.isoformat()),
         ("end-time", appointment.end.isoformat() if appointment.end is not None else None),
         ("place", appointment.place),
-        ("sub-title", appointment.sub_title),
-        ("language", appointment.language),
+        ("language", appointment.language.upper()),
     ):
         if value is not None:
             etree.SubElement(element, f"{{{DATA_TYPES}}}{name}").text = value

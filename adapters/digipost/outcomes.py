@@ -50,6 +50,10 @@ _OURS: Final = frozenset({
     "INVALID_QUERY_PARAMETER", "SCHEMA_VALIDATION_ERROR", "ILLEGAL_ACCESS", "MESSAGE_NOT_FOUND", "DOCUMENT_NOT_FOUND",
     "MISSING_BODYPART_CONTENT_DISPOSITION", "MISSING_BODYPART_FILENAME", "DOCUMENTS_AND_FILES_MISMATCH",
 })  # fmt: skip
+OTHER_KEY: Final = frozenset(
+    {"CONTENT_NOT_ENCRYPTED_WITH_CORRECT_KEY", "ENCRYPTION_KEY_NOT_FOUND", "UNKNOWN_RECIPIENT"}
+)
+"""What a sealed letter is told whose reader has another key, or no account, since the question."""
 _LONGEST: Final = 40
 
 NOT_A_USER: Final = Refused("unknown-recipient", proof=True)

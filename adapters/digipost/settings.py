@@ -35,7 +35,7 @@ class DigipostSettings(BaseModel):
     ``gateway.toml`` with its key. Answers are believed by ``pins`` (SHA-256 of certificates, DER, hex) alone, or without
     pins by ``roots`` and the ``organisation_number`` that the certificate must name. ``authentication_level``:
     ``TWO_FACTOR`` where Digipost has not approved the account for ID-porten. ``letter_bytes_max``: all documents of one
-    letter. ``events_days``: so far back events are read at a start; Digipost keeps them for 30 days. ``overlap_s``: so
+    letter. ``file_size_unit_bytes``: what the account's own bound counts in, which Digipost does not say. ``events_days``: so far back events are read at a start; Digipost keeps them for 30 days. ``overlap_s``: so
     much of what was read is read again, since events may show late.
     """
 
@@ -51,6 +51,7 @@ class DigipostSettings(BaseModel):
     senders: tuple[LetterSender, ...] = Field(min_length=1)
     authentication_level: AuthenticationLevel = "IDPORTEN_4"
     letter_bytes_max: int = Field(default=100 * limits.MIB, gt=0)
+    file_size_unit_bytes: int = Field(default=1, ge=1)
     events_every_s: float = Field(default=60.0, gt=0)
     events_page: int = Field(default=100, ge=1, le=1000)
     events_days: int = Field(default=29, ge=1, le=29)

@@ -52,16 +52,21 @@ class DocumentStatus:
     channel: str
     read: bool | None
     hashes: Mapping[str, str]
+    delivered: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a document. ``raw``: its XML; it can hold an address of somebody."""
+    """Something that happened to a document. ``raw``: its XML; it can hold an address of somebody.
+
+    ``at``: when Digipost noted it; ``happened``: when it did, where that is told of its own, as of the post.
+    """
 
     document: str
     kind: str
     created: str
     at: datetime
+    happened: datetime
     raw: bytes = field(repr=False)
 
     @property
@@ -133,7 +138,11 @@ def read_status(body: bytes) -> DocumentStatus:
     }
     read = root.get("read")
     return DocumentStatus(
-        root.get("status", ""), root.get("channel", ""), read == "Y" if read is not None else None, hashes
+        status=root.get("status", ""),
+        channel=root.get("channel", ""),
+        read=read == "Y" if read is not None else None,
+        hashes=hashes,
+        delivered=_at(delivered) if (delivered := root.get("delivered")) is not None else None,
     )
 
 
@@ -162,17 +171,18 @@ def _event(element: Element) -> Event:
     document, kind, created = (element.get(name) for name in ("uuid", "type", "created"))
     if document is None or kind is None or created is None:
         _refuse("an event without document, type or time")
+    at, metadata = _at(created), element.find(_q("metadata"))
+    posted = metadata.get("postmarked-date") if metadata is not None else None
+    happened = _at(posted) if posted is not None else at
+    return Event(document, kind, created, at, happened, etree.tostring(element, with_tail=False))
+
+
+def _at(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(created)
+        at = datetime.fromisoformat(text)
     except ValueError:
-        _refuse("an event at no time")
-    return Event(
-        document,
-        kind,
-        created,
-        at if at.tzinfo is not None else at.replace(tzinfo=UTC),
-        etree.tostring(element, with_tail=False),
-    )
+        _refuse("a time that is none")
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _root(body: bytes, name: str) -> Element:

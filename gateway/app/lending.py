@@ -70,7 +70,7 @@ class Lender:
         asked, found = sorted(references), dict[str, set[str]]()
         for start in range(0, len(asked), _REFERENCES_AT_ONCE):
             some = asked[start : start + _REFERENCES_AT_ONCE]
-            found |= await self._env.store.read(lambda conn, some=some: parcels.told(conn, adapter, some))
+            found |= await self._env.store.read(partial(parcels.told, adapter=adapter, references=some))
         known = {stage.value for stage in Stage}
         return {name: frozenset(Stage(kind) for kind in kinds if kind in known) for name, kinds in found.items()}
 

@@ -10,13 +10,13 @@ from gateway import limits
 from gateway.simulators.digipost.faults import DigipostFault
 from gateway.simulators.serving import serving
 from gateway.spi import Taken, TryLater, Uncertain
-from tests.digipost_kit import digipost, letter
+from tests.digipost_kit import digipost, letter, primary
 
 
 async def test_a_link_to_another_address_is_not_followed(keys):
     async with digipost(keys) as here, serving([web.route("*", "/{tail:.*}", _reached)]) as elsewhere:
         here.server.base = elsewhere
-        assert (await here.road.sender.send(letter())).outcome == TryLater("answer-not-believed")
+        assert await here.road.outbound.send(letter()) == TryLater("answer-not-believed")
         assert here.server.requests == ["GET /"]
 
 
@@ -26,7 +26,7 @@ async def test_a_link_whose_signature_could_be_read_in_two_ways_is_not_followed(
         monkeypatch.setattr(
             "gateway.simulators.digipost.server._LINKS", {"identify_recipient": path, "create_message": "/messages"}
         )
-        outcome = (await here.road.sender.send(letter())).outcome
+        outcome = await here.road.outbound.send(letter())
         assert isinstance(outcome, TryLater)
         assert here.server.requests == ["GET /"]
 
@@ -39,7 +39,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(keys):
         return web.Response(status=307, headers={"Location": "/elsewhere"})
 
     async with at(keys, redirect) as road:
-        assert isinstance((await road.sender.send(letter())).outcome, TryLater)
+        assert isinstance(await road.outbound.send(letter()), TryLater)
     assert seen == ["/"]
 
 
@@ -57,26 +57,26 @@ async def test_an_answer_without_end_is_not_read_to_its_end(keys, packed):
         return response
 
     async with at(keys, endless) as road:
-        assert isinstance((await road.sender.send(letter())).outcome, TryLater)
+        assert isinstance(await road.outbound.send(letter()), TryLater)
     assert packed or len(given) < 64
 
 
 async def test_a_bomb_that_digipost_itself_would_sign_is_not_unpacked(keys, monkeypatch):
     async with digipost(keys) as here:
-        await here.road.sender.send(letter())
+        await here.road.outbound.send(letter())
         bomb = gzip.compress(bytes(50 * limits.MIB))
         monkeypatch.setattr("gateway.simulators.digipost.server.gzip.compress", lambda _body, mtime: bomb)
-        ask = here.road.sender._identified
+        ask = here.road.outbound._identified
 
-        async def armed(number, answers, *, seals):
-            found = await ask(number, answers, seals=seals)
+        async def armed(attempt):
+            found = await ask(attempt)
             here.server.faults.arm(DigipostFault.GZIP)
             return found
 
-        here.road.sender._identified = armed
+        here.road.outbound._identified = armed
         sent = letter()
-        assert (await here.road.sender.send(sent)).outcome == Uncertain("answer-not-believed")
-        assert (await here.road.sender.status(sent)).outcome == Taken(sent.primary.uuid, final=True)
+        assert await here.road.outbound.send(sent) == Uncertain("answer-not-believed")
+        assert await here.road.outbound.status(sent) == Taken(primary(sent), final=True)
 
 
 async def _reached(_):

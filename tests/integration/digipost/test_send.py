@@ -8,11 +8,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.digipost.features import features
-from adapters.digipost.letter import Appointment, Email, PostalAddress, PrintOrder
 from gateway.simulators.digipost.faults import DigipostFault
 from gateway.simulators.digipost.post import delivery
 from gateway.simulators.digipost.server import RETRY_AFTER_S
-from gateway.spi import Address, Refused, Taken, TryLater, Uncertain
+from gateway.spi import (
+    Address,
+    Appointment,
+    EmailNotice,
+    PostalAddress,
+    PrintOrder,
+    Refused,
+    Taken,
+    TryLater,
+    Uncertain,
+)
 from gateway.testing.clock import HandClock
 from tests.digipost_kit import (
     KARI,
@@ -23,11 +32,14 @@ from tests.digipost_kit import (
     SPERRET,
     UKJENT,
     certificate_pem,
+    changed,
     decrypted,
     digipost,
     document,
     letter,
     pin,
+    primary,
+    signed_path,
     simulator,
     software,
 )
@@ -47,8 +59,8 @@ def taken_by(server):
 async def test_a_letter_reaches_the_mailbox_with_both_levels_written_out_and_the_signed_answers_kept(keys):
     async with digipost(keys) as here:
         sent = letter(document(), document(b"%PDF vedlegg", "Vedlegg"))
-        attempt = await here.road.sender.send(sent)
-        assert attempt.outcome == Taken(sent.primary.uuid, final=True)
+        outcome = await here.road.outbound.send(sent)
+        assert outcome == Taken(primary(sent), final=True)
         (stored,) = taken_by(here.server)
         assert (stored.sender, stored.channel, stored.message.number) == (SENDER, "DIGIPOST", KARI)
         assert [one.content for one in stored.message.documents] == [PDF, b"%PDF vedlegg"]
@@ -56,20 +68,17 @@ async def test_a_letter_reaches_the_mailbox_with_both_levels_written_out_and_the
         for one in stored.message.documents:
             assert (one.authentication_level, one.sensitivity_level) == ("IDPORTEN_4", "SENSITIVE")
         assert here.server.requests == ["GET /", "POST /identification", "POST /messages"]
-        assert [one.target for one in attempt.answers] == ["/identification", "/messages"]
-        signer = here.context.signs("digipost", here.road.sender._settings.believed)
-        for one in attempt.answers:
-            signer.check(here.server.certificate, one, here.clock.now())
+        assert [signed_path(piece) for piece in outcome.evidence] == ["/identification", "/messages"]
 
 
 async def test_an_account_that_is_not_approved_for_id_porten_asks_for_two_factors_and_never_for_less(keys):
     async with digipost(keys, authentication_level="TWO_FACTOR") as here:
-        assert isinstance((await here.road.sender.send(letter())).outcome, Taken)
+        assert isinstance(await here.road.outbound.send(letter()), Taken)
         (stored,) = taken_by(here.server)
         assert stored.message.documents[0].authentication_level == "TWO_FACTOR"
     async with digipost(keys) as here:
         here.server.register(replace(here.server.brokers[9999], idporten=False))
-        outcome = (await here.road.sender.send(letter())).outcome
+        outcome = await here.road.outbound.send(letter())
         assert outcome == TryLater("not-approved-for-idporten")
         assert taken_by(here.server) == []
 
@@ -85,23 +94,23 @@ async def test_an_account_that_is_not_approved_for_id_porten_asks_for_two_factor
 )
 async def test_who_is_no_user_gets_no_letter_and_a_signed_no_alone_proves_it(keys, recipient, outcome):
     async with digipost(keys) as here:
-        assert (await here.road.sender.send(letter(recipient=recipient))).outcome == outcome
+        assert await here.road.outbound.send(letter(person=recipient)) == outcome
         assert "POST /messages" not in here.server.requests
 
 
 async def test_digipost_stops_no_letter_to_a_reserved_person_so_the_simulator_counts_it(keys):
     """Digipost does not look into KRR: whoever sends must (digipost.md 10.1)."""
     async with digipost(keys) as here:
-        sent = letter(recipient=RESERVERT)
-        assert isinstance((await here.road.sender.send(sent)).outcome, Taken)
+        sent = letter(person=RESERVERT)
+        assert isinstance(await here.road.outbound.send(sent), Taken)
         assert here.server.post.against_the_rules == [sent.key]
 
 
 async def test_the_same_letter_again_has_one_effect_and_the_same_answer(keys):
     async with digipost(keys) as here:
         sent = letter()
-        first, second = await here.road.sender.send(sent), await here.road.sender.send(sent)
-        assert first.outcome == second.outcome == Taken(sent.primary.uuid, final=True)
+        first, second = await here.road.outbound.send(sent), await here.road.outbound.send(sent)
+        assert first == second == Taken(primary(sent), final=True)
         assert len(taken_by(here.server)) == 1
 
 
@@ -110,28 +119,28 @@ async def test_a_letter_whose_answer_was_lost_is_uncertain_until_it_is_asked_abo
     async with digipost(keys) as here:
         here.server.faults.arm(fault)
         sent = letter()
-        assert (await here.road.sender.send(sent)).outcome == Uncertain("no-answer")
+        assert await here.road.outbound.send(sent) == Uncertain("no-answer")
         assert len(taken_by(here.server)) == 1
-        asked = await here.road.sender.status(sent)
-        assert asked.outcome == Taken(sent.primary.uuid, final=True)
-        assert len(asked.answers) == 1
+        asked = await here.road.outbound.status(sent)
+        assert asked == Taken(primary(sent), final=True)
+        assert len(asked.evidence) == 1
         assert here.server.requests.count("POST /messages") == 1
 
 
 async def test_a_letter_that_was_never_taken_is_not_there(keys):
     async with digipost(keys) as here:
-        assert (await here.road.sender.status(letter())).outcome == TryLater("not-taken")
+        assert await here.road.outbound.status(letter()) == TryLater("not-taken")
 
 
 async def test_other_bytes_under_the_same_ids_are_a_stop_and_no_delivery(keys):
     async with digipost(keys) as here:
         sent = letter()
-        await here.road.sender.send(sent)
-        other = replace(sent, documents=(document(b"%PDF other", uuid=sent.primary.uuid),))
-        for attempt in (await here.road.sender.status(other), await here.road.sender.send(other)):
-            assert attempt.outcome == Refused("content-differs")
-        fresh_uuids = replace(sent, documents=(document(),))
-        assert (await here.road.sender.send(fresh_uuids)).outcome == Uncertain("already-there")
+        await here.road.outbound.send(sent)
+        other = changed(sent, documents=(document(b"%PDF other", uuid=primary(sent)),))
+        for outcome in (await here.road.outbound.status(other), await here.road.outbound.send(other)):
+            assert outcome == Refused("content-differs")
+        fresh_uuids = changed(sent, documents=(document(),))
+        assert await here.road.outbound.send(fresh_uuids) == Uncertain("already-there")
 
 
 @pytest.mark.parametrize("recipient", [KARI, PER])
@@ -140,23 +149,23 @@ async def test_what_is_not_signed_is_never_acted_on(keys, recipient, fault):
     """An unsigned 404 above all: it must not look as if the person had no account."""
     async with digipost(keys) as here:
         here.server.faults.arm(fault, 2)
-        assert (await here.road.sender.send(letter(recipient=recipient))).outcome == TryLater("answer-not-believed")
+        assert await here.road.outbound.send(letter(person=recipient)) == TryLater("answer-not-believed")
         assert "POST /messages" not in here.server.requests
 
 
 @pytest.mark.parametrize("fault", list(DigipostFault))
 async def test_whatever_goes_wrong_with_the_letter_itself_a_no_means_that_it_was_not_taken(keys, fault):
     async with digipost(keys) as here:
-        await here.road.sender.send(letter(recipient=PER))  # so that the root document is known
+        await here.road.outbound.send(letter(person=PER))  # so that the root document is known
 
-        async def armed(number, answers, *, seals):
-            found = await ask(number, answers, seals=seals)
+        async def armed(attempt):
+            found = await ask(attempt)
             here.server.faults.arm(fault)
             return found
 
-        ask, here.road.sender._identified = here.road.sender._identified, armed
+        ask, here.road.outbound._identified = here.road.outbound._identified, armed
         sent = letter()
-        outcome = (await here.road.sender.send(sent)).outcome
+        outcome = await here.road.outbound.send(sent)
         taken = bool(taken_by(here.server))
         assert taken == (fault in _TAKEN_AT), fault
         if taken:
@@ -166,7 +175,7 @@ async def test_whatever_goes_wrong_with_the_letter_itself_a_no_means_that_it_was
         assert isinstance(outcome, _EXPECTED.get(fault, Uncertain)), (fault, outcome)
         here.server.faults.arm(fault, 0)
         if isinstance(outcome, Uncertain):
-            asked = (await here.road.sender.status(sent)).outcome
+            asked = await here.road.outbound.status(sent)
             assert isinstance(asked, Taken if taken else TryLater)
 
 
@@ -188,20 +197,20 @@ _EXPECTED = {
 async def test_a_throttled_call_waits_as_long_as_it_was_told_and_an_unsigned_one_says_nothing(keys):
     async with digipost(keys) as here:
         here.server.faults.arm(DigipostFault.THROTTLED)
-        assert (await here.road.sender.send(letter())).outcome == TryLater("throttled", float(RETRY_AFTER_S))
+        assert await here.road.outbound.send(letter()) == TryLater("throttled", float(RETRY_AFTER_S))
         here.server.faults.arm(DigipostFault.UNSIGNED_503)
-        assert (await here.road.sender.send(letter())).outcome == TryLater("not-identified")
+        assert await here.road.outbound.send(letter()) == TryLater("not-identified")
 
 
 async def test_an_account_that_closes_between_question_and_letter_is_a_proven_no(keys):
     async with digipost(keys) as here:
         here.server.faults.arm(DigipostFault.CLOSING_ACCOUNT)
-        assert (await here.road.sender.send(letter())).outcome == Refused("unknown-recipient", proof=True)
+        assert await here.road.outbound.send(letter()) == Refused("unknown-recipient", proof=True)
 
 
 async def test_nobody_listening_is_tried_later(keys):
     async with digipost(keys, api_url="http://127.0.0.1:9") as here:
-        assert (await here.road.sender.send(letter())).outcome == TryLater("not-connected")
+        assert await here.road.outbound.send(letter()) == TryLater("not-connected")
 
 
 async def test_a_letter_that_nobody_listens_to_after_the_identification_has_not_left(keys):
@@ -210,13 +219,13 @@ async def test_a_letter_that_nobody_listens_to_after_the_identification_has_not_
         base = await stack.enter_async_context(simulator(keys, clock).serve())
         async with digipost(keys, api_url=base) as here:
 
-            async def gone(number, answers, *, seals):
-                found = await ask(number, answers, seals=seals)
+            async def gone(attempt):
+                found = await ask(attempt)
                 await stack.aclose()
                 return found
 
-            ask, here.road.sender._identified = here.road.sender._identified, gone
-            assert (await here.road.sender.send(letter())).outcome == TryLater("not-connected")
+            ask, here.road.outbound._identified = here.road.outbound._identified, gone
+            assert await here.road.outbound.send(letter()) == TryLater("not-connected")
 
 
 @pytest.mark.parametrize("channel", ["PRINT", "PENDING", "EPOST"])
@@ -224,8 +233,8 @@ async def test_a_letter_that_went_another_way_than_it_was_sent_is_for_a_person(k
     async with digipost(keys) as here:
         monkeypatch.setattr(here.server.post, "_channel", lambda _message, _person: channel)
         sent = letter()
-        assert (await here.road.sender.send(sent)).outcome == Uncertain("other-channel")
-        assert (await here.road.sender.status(sent)).outcome == Uncertain("other-channel")
+        assert await here.road.outbound.send(sent) == Uncertain("other-channel")
+        assert await here.road.outbound.status(sent) == Uncertain("other-channel")
 
 
 @pytest.mark.parametrize("changed", ["uuid", "content"])
@@ -238,76 +247,75 @@ async def test_a_signed_answer_about_another_letter_is_no_delivery(keys, changed
 
     monkeypatch.setattr("gateway.simulators.digipost.server.delivery", wrong)
     async with digipost(keys) as here:
-        assert (await here.road.sender.send(letter())).outcome == Refused("content-differs")
+        assert await here.road.outbound.send(letter()) == Refused("content-differs")
 
 
 async def test_print_is_never_sent_unless_a_named_person_released_it(keys):
     async with digipost(keys) as here:
-        for released_by in (None, "", "  "):
-            asked = letter(recipient=SPERRET, print_order=order(released_by))
-            assert (await here.road.sender.send(asked)).outcome == Refused("print-not-released")
+        for released_by in ("", "  "):
+            asked = letter(person=SPERRET, print_order=order(released_by))
+            assert await here.road.outbound.send(asked) == Refused("print-not-released")
         assert here.server.requests == []
-        released = letter(recipient=PER, print_order=order())
-        attempt = await here.road.sender.send(released)
-        assert attempt.outcome == Taken(released.primary.uuid, final=False)
+        released = letter(person=PER, print_order=order())
+        outcome = await here.road.outbound.send(released)
+        assert outcome == Taken(primary(released), final=False)
         (stored,) = taken_by(here.server)
         assert (stored.channel, stored.message.printed, stored.message.number) == ("PRINT", True, None)
 
 
 async def test_a_sealed_letter_opens_with_its_readers_key_and_no_other(keys):
     async with digipost(keys) as here:
-        sent = letter(document(seal_pages=2), document(b"%PDF clear"))
-        assert isinstance((await here.road.sender.send(sent)).outcome, Taken)
+        sent = letter(document(sealed=True, pages=2), document(b"%PDF clear"))
+        assert isinstance(await here.road.outbound.send(sent), Taken)
         sealed, clear = taken_by(here.server)[0].message.documents
         assert (sealed.encrypted, clear.encrypted, clear.content) == (True, False, b"%PDF clear")
         assert decrypted(sealed.content, keys.user.key).plain == PDF
-        printed = letter(document(seal_pages=2), recipient=PER, print_order=order())
-        assert isinstance((await here.road.sender.send(printed)).outcome, Taken)
+        printed = letter(document(sealed=True, pages=2), person=PER, print_order=order())
+        assert isinstance(await here.road.outbound.send(printed), Taken)
         assert decrypted(taken_by(here.server)[1].message.documents[0].content, keys.printer.key).plain == PDF
 
 
 async def test_what_was_sealed_cannot_be_compared_and_is_left_to_a_person(keys):
     async with digipost(keys) as here:
         here.server.faults.arm(DigipostFault.LOST_ANSWER)
-        sent = letter(document(seal_pages=1))
-        assert isinstance((await here.road.sender.send(sent)).outcome, Uncertain)
-        assert (await here.road.sender.status(sent)).outcome == Uncertain("content-not-comparable")
+        sent = letter(document(sealed=True, pages=1))
+        assert isinstance(await here.road.outbound.send(sent), Uncertain)
+        assert await here.road.outbound.status(sent) is None
+        assert await here.road.outbound.send(sent) == Uncertain("content-not-comparable")
 
 
 async def test_notifications_receipt_and_delivery_time_are_what_was_asked_for_in_neutral_words(keys):
     async with digipost(keys) as here:
         later = here.clock.now() + timedelta(days=2)
-        email = Email("kari@example.no", (later,))
+        email = EmailNotice("kari@example.no", (later,))
         sent = letter(opening_receipt=True, sms_after_hours=(24, 72), email=email, delivery_time=later)
-        attempt = await here.road.sender.send(sent)
-        assert attempt.outcome == Taken(sent.primary.uuid, final=False)
-        assert (await here.road.sender.status(sent)).outcome == Taken(sent.primary.uuid, final=False)
+        outcome = await here.road.outbound.send(sent)
+        assert outcome == Taken(primary(sent), final=False)
+        assert await here.road.outbound.status(sent) == Taken(primary(sent), final=False)
         (stored,) = taken_by(here.server)
         assert stored.message.documents[0].wants_receipt
         assert abs(stored.message.delivery_time - later) < timedelta(milliseconds=1)
         here.clock.turn(3 * 86400)
-        assert (await here.road.sender.status(sent)).outcome == Taken(sent.primary.uuid, final=False)
-        here.server.post.open(sent.primary.uuid)
-        assert (await here.road.sender.status(sent)).outcome == Taken(sent.primary.uuid, final=True)
+        assert await here.road.outbound.status(sent) == Taken(primary(sent), final=True)
 
 
 async def test_what_an_account_may_is_asked_of_digipost_and_no_grant_is_nothing(keys):
     async with digipost(keys) as here:
-        (sender,), api = here.road.sender._settings.senders, here.road.sender._api
+        (sender,), api = here.road.outbound._settings.senders, here.road.outbound._api
         assert "no.digipost.feature.delivery.direct-to-print" in await features(api, sender)
         here.server.register(replace(here.server.brokers[9999], senders=frozenset()))
         assert await features(api, sender) == {}
-        assert (await here.road.sender.send(letter())).outcome == TryLater("broker-not-authorized")
+        assert await here.road.outbound.send(letter()) == TryLater("broker-not-authorized")
 
 
 async def test_a_delivery_time_that_is_past_is_refused(keys):
     async with digipost(keys) as here:
         sent = letter(delivery_time=datetime(2020, 1, 1, tzinfo=UTC))
-        assert (await here.road.sender.send(sent)).outcome == Refused("delivery-date-historical")
+        assert await here.road.outbound.send(sent) == Refused("delivery-date-historical")
 
 
 @pytest.mark.parametrize(
-    ("changed", "code"),
+    ("fields", "code"),
     [
         ({"office": Address("4601", "01")}, "sender-unknown"),
         ({"documents": ()}, "documents-count"),
@@ -319,7 +327,7 @@ async def test_a_delivery_time_that_is_past_is_refused(keys):
         ({"documents": (document(file_type="txt"),), "print_order": order()}, "print-not-pdf"),
         ({"documents": (document(uuid="1"),)}, "document-no-uuid"),
         ({"documents": (document(size_bytes=2**40),)}, "too-large"),
-        ({"documents": (document(size_bytes=17 * 2**20, seal_pages=1),)}, "too-large-to-seal"),
+        ({"documents": (document(size_bytes=17 * 2**20, sealed=True, pages=1),)}, "too-large-to-seal"),
         ({"documents": (document(size_bytes=len(PDF) + 1),)}, "document-differs"),
         (
             {"documents": (document(appointment=Appointment(datetime(2026, 12, 1, 9, tzinfo=UTC))),),
@@ -332,32 +340,32 @@ async def test_a_delivery_time_that_is_past_is_refused(keys):
         "two-types",
     ],
 )  # fmt: skip
-async def test_a_letter_that_no_retry_would_mend_is_refused_and_not_sent(keys, changed, code):
+async def test_a_letter_that_no_retry_would_mend_is_refused_and_not_sent(keys, fields, code):
     async with digipost(keys) as here:
-        assert (await here.road.sender.send(replace(letter(), **changed))).outcome == Refused(code)
+        assert await here.road.outbound.send(changed(letter(), **fields)) == Refused(code)
         assert "POST /messages" not in here.server.requests
 
 
 @pytest.mark.proves("S59")
 async def test_a_renewed_certificate_is_taken_if_it_is_believed_and_holds_everything_if_not(keys):
     async with digipost(keys, pins=[pin(keys.digipost), pin(keys.renewed)]) as here:
-        await here.road.sender.send(letter())
+        await here.road.outbound.send(letter())
         here.server.rotate(software(keys.renewed))
-        assert isinstance((await here.road.sender.send(letter())).outcome, Taken)  # the control: both are pinned
+        assert isinstance(await here.road.outbound.send(letter()), Taken)  # the control: both are pinned
         assert here.server.requests.count("GET /") == 2
     async with digipost(keys) as here:
         watched = here.road.watch.observations()
-        await here.road.sender.send(letter())
+        await here.road.outbound.send(letter())
         assert (await anext(watched)).well
         here.server.rotate(software(keys.renewed))
-        assert (await here.road.sender.send(letter())).outcome == TryLater("answer-not-believed")
+        assert await here.road.outbound.send(letter()) == TryLater("answer-not-believed")
         assert not (await anext(watched)).well
         assert here.server.requests.count("POST /messages") == 1
 
 
 async def test_a_stranger_who_answers_in_digiposts_place_is_not_believed(keys):
     async with digipost(keys, pins=["00" * 32]) as here:
-        assert (await here.road.sender.send(letter())).outcome == TryLater("answer-not-believed")
+        assert await here.road.outbound.send(letter()) == TryLater("answer-not-believed")
         assert here.server.requests == ["GET /"]
 
 
@@ -367,12 +375,12 @@ async def test_a_certificate_below_a_root_is_believed_for_its_organisation_alone
     for organisation, outcome in (("984661185", Taken), ("974760673", TryLater)):
         told = {"pins": [], "roots": [roots], "organisation_number": organisation}
         async with digipost(keys, **told) as here:
-            assert isinstance((await here.road.sender.send(letter())).outcome, outcome)
+            assert isinstance(await here.road.outbound.send(letter()), outcome)
 
 
 async def test_a_wrong_signature_of_ours_is_told_by_its_code_and_the_letter_waits(keys):
     async with digipost(keys, signing=keys.renewed) as here:
-        assert isinstance((await here.road.sender.send(letter())).outcome, TryLater)
+        assert isinstance(await here.road.outbound.send(letter()), TryLater)
         assert here.server.requests == ["GET /"]
 
 
@@ -380,7 +388,7 @@ async def test_nothing_of_the_letter_or_its_reader_is_in_the_log(keys):
     async with digipost(keys) as here:
         for fault in DigipostFault:
             here.server.faults.arm(fault)
-            await here.road.sender.send(letter(email=Email("kari@example.no", (here.clock.now(),))))
+            await here.road.outbound.send(letter(email=EmailNotice("kari@example.no", (here.clock.now(),))))
         said = here.log.getvalue()
         assert said
         assert re.search(rf"{KARI}|Informasjon|example|alias", said) is None

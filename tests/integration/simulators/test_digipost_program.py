@@ -19,7 +19,7 @@ from gateway.ports import SystemClock
 from gateway.simulators.digipost.program import DigipostProgram, run_digipost
 from gateway.spi import Context, Taken, TryLater
 from gateway.testing.pki import receive_key
-from tests.digipost_kit import BROKER, KARI, RESERVERT, SENDER, letter, software
+from tests.digipost_kit import BROKER, KARI, RESERVERT, SENDER, letter, primary, software
 
 SETTINGS = f"""
 [[brokers]]
@@ -71,11 +71,11 @@ async def test_a_letter_is_sent_listed_opened_and_told_of(places):
         context = Context(SystemClock(), session, logging.get(), tls=client_context, signs=signs)
         async with open_road(settings, context) as road:
             assert (await call("PUT", "/feil/throttled?antall=2"))[1]["feil"] == {"throttled": 2}
-            sent = letter(recipient=RESERVERT)
-            assert (await road.sender.send(sent)).outcome == TryLater("throttled", 7.0)
+            sent = letter(person=RESERVERT)
+            assert await road.outbound.send(sent) == TryLater("throttled", 7.0)
             assert (await call("DELETE", "/feil/throttled"))[1]["feil"] == {}
-            assert (await road.sender.send(sent)).outcome == Taken(sent.primary.uuid, final=True)
-        document = f"/dokumenter/{sent.primary.uuid}"
+            assert await road.outbound.send(sent) == Taken(primary(sent), final=True)
+        document = f"/dokumenter/{primary(sent)}"
         for act in ("apne", "postlegg", "SHREDDED"):
             assert (await call("POST", f"{document}/{act}"))[0] == 200
         listed = (await call("GET", "/brev"))[1]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from adapters.digipost import wire
-from adapters.digipost.letter import Appointment, Email, PostalAddress, PrintOrder
 from adapters.digipost.message import EMAIL_TEXT, write_identification, write_message
 from adapters.digipost.multipart import File, Multipart
 from adapters.digipost.settings import DigipostSettings
@@ -23,6 +22,7 @@ from gateway.simulators.digipost.message import read_message
 from gateway.simulators.digipost.people import Kind, Person, identified, identified_with_key
 from gateway.simulators.digipost.post import Post, delivery
 from gateway.simulators.digipost.signing import Broker
+from gateway.spi import Appointment, EmailNotice, PostalAddress, PrintOrder
 from tests.digipost_kit import KARI, PER, SENDER, document, letter
 
 NS = "{http://api.digipost.no/schema/v8}"
@@ -32,13 +32,11 @@ ABROAD = PostalAddress("Ola Nordmann", ("Gatan 1", "111 22 Stockholm"), country_
 LETTERS = [
     letter(),
     letter(document(), document(b"x", "Vedlegg", file_type="txt"), delivery_time=AT, opening_receipt=True),
-    letter(sms_after_hours=(24, 72), email=Email("kari@example.no", (AT, AT + timedelta(days=2)))),
-    letter(document(seal_pages=3), document(seal_pages=1)),
-    letter(
-        document(appointment=Appointment(AT, AT + timedelta(hours=1), "Rådhuset", "Møte", "NN")), sms_after_hours=(1,)
-    ),
-    letter(recipient=PER, print_order=PrintOrder(HOME, HOME, "sb-ingrid")),
-    letter(recipient=PER, print_order=PrintOrder(ABROAD, HOME, "sb-ingrid")),
+    letter(sms_after_hours=(24, 72), email=EmailNotice("kari@example.no", (AT, AT + timedelta(days=2)))),
+    letter(document(sealed=True, pages=3), document(sealed=True, pages=1)),
+    letter(document(appointment=Appointment(AT, AT + timedelta(hours=1), "Rådhuset", "nn")), sms_after_hours=(1,)),
+    letter(person=PER, print_order=PrintOrder(HOME, HOME, "sb-ingrid")),
+    letter(person=PER, print_order=PrintOrder(ABROAD, HOME, "sb-ingrid")),
 ]
 
 
@@ -54,7 +52,7 @@ def schema(reference, request):
 
 
 def written(one, level="IDPORTEN_4"):
-    return write_message(one, SENDER, level, {d.uuid for d in one.documents if d.seal_pages is not None})
+    return write_message(one.key, one.letter, SENDER, level)
 
 
 def require_valid(schema, xml):
@@ -72,7 +70,7 @@ def test_every_letter_we_write_is_valid_by_both_schemas(schema, number):
 def test_every_document_says_sensitive_and_a_level_that_is_strong(number, level):
     root = etree.fromstring(written(LETTERS[number], level))
     documents = [*root.iterfind(f"{NS}primary-document"), *root.iterfind(f"{NS}attachment")]
-    assert len(documents) == len(LETTERS[number].documents)
+    assert len(documents) == len(LETTERS[number].letter.documents)
     for one in documents:
         assert one.findtext(f"{NS}sensitivity-level") == "SENSITIVE"
         assert one.findtext(f"{NS}authentication-level") == level
@@ -106,7 +104,7 @@ def test_a_letter_with_print_details_names_no_person_and_one_without_has_none():
 @pytest.mark.parametrize("number", range(len(LETTERS)))
 async def test_the_simulator_reads_in_a_body_exactly_what_was_put_into_it(number):
     one = LETTERS[number]
-    files = [File(d.uuid, d.file_type, d.size_bytes, d.content) for d in one.documents]
+    files = [File(d.uuid, d.file_type, d.size_bytes, d.content) for d in one.letter.documents]
     body = Multipart(written(one), files)
     octets = b"".join([piece async for piece in body.stream()])
     assert len(octets) == body.size_bytes
@@ -114,8 +112,8 @@ async def test_the_simulator_reads_in_a_body_exactly_what_was_put_into_it(number
     hashes = await body.hashes()
     message = read_message(body.media_type, octets)
     assert (message.message_id, message.sender) == (one.key, SENDER)
-    assert [d.uuid for d in message.documents] == [d.uuid for d in one.documents]
-    assert [_sha256(d.content) for d in message.documents] == [hashes.files[d.uuid] for d in one.documents]
+    assert [d.uuid for d in message.documents] == [d.uuid for d in one.letter.documents]
+    assert [_sha256(d.content) for d in message.documents] == [hashes.files[d.uuid] for d in one.letter.documents]
     assert _sha256(octets) == hashes.body
     kinds = {4: "appointment", 1: "opening-receipt"}
     assert (message.documents[0].data_type or "").rpartition("}")[2] == kinds.get(number, "")
@@ -151,7 +149,9 @@ def test_for_the_same_letter_we_write_the_same_elements_as_the_official_client(r
         body = base64.b64decode(request["body_base64"])
         theirs = body[body.index(b"<?xml") : body.index(b"</message>") + len(b"</message>")]
         uuid_ = etree.fromstring(theirs).findtext(f".//{NS}uuid")
-        one = letter(document(subject=subject, uuid=uuid_, seal_pages=pages), recipient="01013300001")
+        one = letter(
+            document(subject=subject, uuid=uuid_, sealed=pages is not None, pages=pages or 1), person="01013300001"
+        )
         assert elements(written(replace(one, key=key), level)) == elements(theirs)
     asked = base64.b64decode(recorded(reference)[2]["request"]["body_base64"])
     assert elements(write_identification("01013300001")) == elements(asked)
@@ -246,7 +246,7 @@ def recorded(reference):
 
 def _message(one):
     async def body():
-        files = [File(d.uuid, d.file_type, d.size_bytes, d.content) for d in one.documents]
+        files = [File(d.uuid, d.file_type, d.size_bytes, d.content) for d in one.letter.documents]
         multipart = Multipart(written(one), files)
         return multipart.media_type, b"".join([piece async for piece in multipart.stream()])
 
