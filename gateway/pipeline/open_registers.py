@@ -9,37 +9,40 @@ from gateway.errors import ConfigError
 from gateway.spi import Adapter, Clock, ContactRegister, PopulationRegister, Resident
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An answer and when it came, by both clocks: one of them stands still while a machine sleeps, the other may jump."""
+
+    resident: Resident
+    monotonic_s: float
+    at: datetime
+
+    def is_fresh(self, clock: Clock) -> bool:
+        """Whether it may still be used."""
+        by_wall = clock.now() - self.at
+        on_time = timedelta(0) <= by_wall < timedelta(seconds=limits.RESIDENT_KEEP_S)
+        return on_time and clock.monotonic() - self.monotonic_s < limits.RESIDENT_KEEP_S
+
+
 @dataclass(slots=True)
 class ResidentMemory:
-    """Answers by pseudonym, in memory alone, the oldest first. Both clocks count: one of them may stand still, or jump."""
+    """Answers by pseudonym, in memory alone, the oldest first."""
 
-    _known: OrderedDict[str, tuple[float, Resident]] = field(default_factory=OrderedDict, repr=False)
+    _known: OrderedDict[str, Remembered] = field(default_factory=OrderedDict, repr=False)
 
     def find(self, pseudonym: str, clock: Clock) -> Resident | None:
-        """What was answered so lately that it may still be used."""
-        self._forget(clock)
+        """What was answered so lately that it may still be used; all that may not is forgotten."""
+        while self._known and not next(iter(self._known.values())).is_fresh(clock):
+            self._known.popitem(last=False)
         found = self._known.get(pseudonym)
-        if found is None or not _is_fresh(found[1].asked_at, clock.now()):
-            return None
-        return found[1]
+        return found.resident if found is not None and found.is_fresh(clock) else None
 
     def keep(self, pseudonym: str, resident: Resident, clock: Clock) -> None:
         """Remember an answer; the oldest one makes room."""
         self._known.pop(pseudonym, None)
-        self._known[pseudonym] = (clock.monotonic(), resident)
+        self._known[pseudonym] = Remembered(resident, clock.monotonic(), clock.now())
         while len(self._known) > limits.RESIDENTS_KEPT_MAX:
             self._known.popitem(last=False)
-
-    def _forget(self, clock: Clock) -> None:
-        while self._known:
-            kept_at, _ = next(iter(self._known.values()))
-            if clock.monotonic() - kept_at < limits.RESIDENT_KEEP_S:
-                return
-            self._known.popitem(last=False)
-
-
-def _is_fresh(asked_at: datetime, now: datetime) -> bool:
-    return timedelta(0) <= now - asked_at < timedelta(seconds=limits.RESIDENT_KEEP_S)
 
 
 @dataclass(slots=True)
