@@ -125,11 +125,12 @@ def demo(
         raise typer.Exit(1)
 
 
-def health(config_file: ConfigFile = DEFAULT_CONFIG) -> None:
+def health(config_file: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Ask the running gateway whether it is ready; exit code 1 when it is not. For a container's health check."""
-    if not asyncio.run(_ready(load(config_file))):
+    ready = asyncio.run(_ready(load(config_file)))
+    show({"ready": ready}, as_json=as_json, line="ready" if ready else "not ready")
+    if not ready:
         raise typer.Exit(1)
-    print("ready")
 
 
 async def _ready(configuration: Configuration) -> bool:

@@ -1,4 +1,4 @@
-"""The simulators as programs of their own: what ``budstikke simulate`` runs . Each tells its doings by lines.
+"""The simulators as programs of their own: what ``budstikke simulate`` runs. Each tells its doings by lines.
 
 Settings are read as the gateway's are: unknown keys refused, units in names, secrets as references.
 """
@@ -28,7 +28,8 @@ from gateway.simulators.token_source import TokenRequest, TokenSource
 from gateway.simulators.webhook import WebhookReceiver
 from gateway.testing.sha1 import sha1_signer
 
-Tell = Callable[[str], object]
+Tell = Callable[..., object]
+"""Called with a line for people, and by name with what stands in it for programs."""
 
 
 class ClientOfIssuer(Section):
@@ -124,7 +125,7 @@ async def run_issuer(program: IssuerProgram, folder: Path, tell: Tell) -> None:
         for client in program.clients
     ]
     async with TokenIssuer(program.name, clients).serve(program.host, program.port) as base:
-        tell(f"tokens at {base}/token, keys at {base}/jwks")
+        tell(f"tokens at {base}/token, keys at {base}/jwks", token_endpoint=f"{base}/token", jwks_uri=f"{base}/jwks")
         await asyncio.Event().wait()
 
 
@@ -135,7 +136,7 @@ async def run_produsent(program: ProdusentProgram, folder: Path, tell: Tell) -> 
         produsent = _produsent(program, folder, session, ledger)
         accepted = [answer.uuid for answer in await produsent.resume()]
         for uuid in accepted:
-            tell(f"sent again what an earlier run left open: {uuid or 'refused'}")
+            tell(f"sent again what an earlier run left open: {uuid or 'refused'}", uuid=uuid)
         receiver = await produsent.receiver(program.kommunenummer, program.bydelsnummer)
         office = Office(program.kommunenummer, program.kommunenavn, receiver.bydelsnummer, receiver.bydelsnavn)
         first = 1 + sum(row["event"] == "sending" for row in ledger.rows())
@@ -143,7 +144,8 @@ async def run_produsent(program: ProdusentProgram, folder: Path, tell: Tell) -> 
             reference = resolve(folder, program.reference) if program.reference else None
             report = make_report(program.form, receiver.version, office, number=number, reference=reference)
             answer = await produsent.send(report, receiver, program.feil)
-            tell(f"report {number} from {report.source}: {answer.status} {answer.uuid or answer.code or ''}")
+            told = {"number": number, "status": answer.status, "uuid": answer.uuid, "code": answer.code}
+            tell(f"report {number} from {report.source}: {answer.status} {answer.uuid or answer.code or ''}", **told)
             accepted.append(answer.uuid)
         delivered = [await _followed(produsent, uuid, program.follow_s, tell) for uuid in accepted if uuid]
     ledger.close()
@@ -178,9 +180,9 @@ async def _followed(produsent: Produsent, uuid: str, within_s: float, tell: Tell
     try:
         statuses = await produsent.follow(uuid, within_s=within_s)
     except PartnerError as error:
-        tell(f"{uuid}: {error}")
+        tell(f"{uuid}: {error}", uuid=uuid)
         return False
-    tell(f"{uuid}: {' > '.join(statuses)}")
+    tell(f"{uuid}: {' > '.join(statuses)}", uuid=uuid, status=statuses[-1])
     return True
 
 

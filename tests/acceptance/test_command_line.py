@@ -15,10 +15,12 @@ from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import typer
 
 from gateway import cli, config
 from gateway.app import environment
 from gateway.app.parts import data_dir
+from gateway.cli import simulate
 from gateway.crashpoints import Point
 from gateway.domain.deadlines import OSLO
 from gateway.pipeline import confirm, hand_over
@@ -122,6 +124,24 @@ async def test_every_command_of_an_operators_day(site, tmp_path):
     assert "kek" in shown(site, "keys", "make-test", str(tmp_path / "keys"))["files"]
     assert says(site, "migrate", "--json")
     says(site, "health", code=1)
+
+
+def test_every_command_has_a_form_for_programs():
+    def commands(of, *names):
+        for name, found in getattr(of, "commands", {}).items():
+            yield from commands(found, *names, name)
+        if not hasattr(of, "commands"):
+            yield " ".join(names), {switch for option in of.params for switch in option.opts}
+
+    without = {name for name, options in commands(typer.main.get_command(cli.app)) if "--json" not in options}
+    assert without == {"verify"}, "that one is a stranger's program, shown under our name"
+
+
+def test_a_simulator_tells_programs_what_it_tells_people(capsys):
+    for as_json in (False, True):
+        simulate._teller(as_json=as_json)("report 1: 201", number=1, uuid=None)
+    line, as_json = capsys.readouterr().out.splitlines()
+    assert (line, json.loads(as_json)) == ("report 1: 201", {"told": "report 1: 201", "number": 1, "uuid": None})
 
 
 @pytest.mark.timeout(400)

@@ -23,7 +23,15 @@ ROW = {"bydelsnummer": "00", "bydelsnavn": "Prøvedal", "standardMottaker": True
 
 
 class Told(list):
-    """Lines told, and waiting for one."""
+    """Lines told, what stands in them, and waiting for one."""
+
+    def __init__(self):
+        super().__init__()
+        self.facts = []
+
+    def __call__(self, line, **facts):
+        self.append(line)
+        self.facts.append(facts)
 
     async def having(self, word):
         async with asyncio.timeout(20):
@@ -35,7 +43,7 @@ class Told(list):
 @asynccontextmanager
 async def running(program, folder):
     told = Told()
-    task = asyncio.create_task(main(program, folder, told.append))
+    task = asyncio.create_task(main(program, folder, told))
     try:
         yield task, told
     finally:
@@ -97,6 +105,8 @@ async def test_the_producer_program_sends_and_follows_as_many_as_it_is_told(prod
                 await asyncio.sleep(0.01)
         assert await task is True
         assert sum("LEVERT" in line for line in told) == 2
+        accepted = [facts["uuid"] for facts in told.facts if facts.get("status") == 201]
+        assert [facts["uuid"] for facts in told.facts if facts.get("status") == "LEVERT"] == accepted
         assert any("our own sample" in line for line in told)
     assert [row["event"] for row in rows_of(tmp_path / "produsent.jsonl")].count("accepted") == 2
 
@@ -108,7 +118,7 @@ async def test_the_producer_program_does_wrong_on_request_and_says_that_it_did_n
     api, program = producer
     async with api.serve() as base:
         told = Told()
-        assert await main(program(base, feil=feil, follow_s=0.05), tmp_path, told.append) is False
+        assert await main(program(base, feil=feil, follow_s=0.05), tmp_path, told) is False
     assert rows_of(tmp_path / "produsent.jsonl")[0]["feil"] == feil
 
 
