@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -33,6 +33,7 @@ from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
 from gateway.egress import egress_session, plain_socket, public_socket
 from gateway.errors import ConfigError
+from gateway.letters.reader import Reader
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.fetch import run_inbound
@@ -70,23 +71,26 @@ async def environment(configuration: Configuration) -> AsyncIterator[Environment
     ):
         vault = Vault(offices, PayloadFolder(data_dir(configuration) / "payloads"))
         await vault.load(store)
-        yield Environment(
-            settings=configuration.settings,
-            store=store,
-            vault=vault,
-            offices=offices,
-            types=types,
-            rules=clock_rules(configuration.frister),
-            trust=trust_of(configuration, "fiks", blocking(session)),
-            clock=SystemClock(),
-            egress=egress,
-            log=logging.get(),
-            roads=roads_of(configuration, types),
-            brev=configuration.brev,
-            retention=retention_of(configuration, types),
-            shred_list=shred_list_of(configuration),
-            heads=heads_of(configuration, await store.read(log.origin)),
-        )
+        with closing(Reader(configuration.brev.vindu)) as pdfs:
+            yield Environment(
+                settings=configuration.settings,
+                store=store,
+                vault=vault,
+                offices=offices,
+                types=types,
+                rules=clock_rules(configuration.frister, configuration.brev.utskrift_virkedager),
+                trust=trust_of(configuration, "fiks", blocking(session)),
+                clock=SystemClock(),
+                egress=egress,
+                log=logging.get(),
+                roads=roads_of(configuration, types),
+                brev=configuration.brev,
+                mottakere=configuration.mottakere,
+                pdfs=pdfs,
+                retention=retention_of(configuration, types),
+                shred_list=shred_list_of(configuration),
+                heads=heads_of(configuration, await store.read(log.origin)),
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ def _offices(configuration: Configuration, tenant: config.Tenant) -> list[Office
     ]
 
 
-def clock_rules(frister: dict[str, config.Frist]) -> dict[str, ClockRule]:
-    """The configured clocks as the domain reads them."""
+def clock_rules(frister: dict[str, config.Frist], print_days: int) -> dict[str, ClockRule]:
+    """The configured clocks as the domain reads them. ``print_days``: working days that a letter on paper takes."""
     return {
         name: ClockRule(
             id=name,
@@ -100,6 +100,10 @@ def clock_rules(frister: dict[str, config.Frist]) -> dict[str, ClockRule]:
             levels_before_due=tuple(timedelta(days=days) for days in frist.varsle_dager_for),
             public_reporter_only=frist.bare_offentlig_melder,
             needs_known_reporter=frist.krever_kjent_melder,
+            needs_event=frist.krever_hendelse,
+            print_days=print_days if frist.siste_utskriftsdag else 0,
+            expires=frist.utloper,
+            alarm=frist.alarm,
         )
         for name, frist in frister.items()
     }
@@ -133,7 +137,8 @@ def _lacking(configuration: Configuration, kind: MessageType) -> Iterator[str]:
 def roads_of(configuration: Configuration, types: Catalogue) -> Roads:
     """The way out as configured, no adapter opened. Raises ConfigError."""
     settings = configuration.settings
-    return configured_roads(configuration.routes, settings.guards, configuration.hjemler, settings.adapters, types)
+    law = (configuration.hjemler, configuration.regler)
+    return configured_roads(configuration.routes, settings.guards, law, settings.adapters, types)
 
 
 def heads_of(configuration: Configuration, origin: str) -> HeadKeeper | None:

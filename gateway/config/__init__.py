@@ -25,6 +25,7 @@ from gateway.config.gateway_toml import (
     TimeStamp,
     Trust,
 )
+from gateway.config.mottakere_toml import Mottaker
 from gateway.config.reading import ENVIRONMENT_PREFIX, Configuration, load, read
 from gateway.config.rules_toml import Frist, Hjemmel, Oppbevaring, Tid
 from gateway.config.tenants_toml import Bydel, KeyPair, Tenant
@@ -58,6 +59,7 @@ __all__ = [
     "Listener",
     "Listeners",
     "Maskinporten",
+    "Mottaker",
     "Oppbevaring",
     "Papir",
     "Pkcs11",

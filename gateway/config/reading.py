@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from gateway import limits
 from gateway.config.brev_toml import Brev, Regel
 from gateway.config.gateway_toml import Settings
+from gateway.config.mottakere_toml import Mottaker, address_faults
 from gateway.config.rules_toml import Frist, Hjemmel, Oppbevaring
 from gateway.config.tenants_toml import Tenant
 from gateway.config.values import Section
@@ -30,6 +31,7 @@ class Configuration(Section):
     oppbevaring: Oppbevaring
     brev: Brev
     regler: dict[str, Regel]
+    mottakere: dict[str, Mottaker]
     partners: dict[str, dict[str, Any]]
     routes: dict[str, tuple[str, ...]]
 
@@ -60,12 +62,14 @@ def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Confi
     )
     brev = _model(Brev, _read(folder / "brev.toml", faults, needed=False), "brev.toml", faults)
     regler = _models(Regel, folder / "regler.toml", faults, needed=False)
+    mottakere = _models(Mottaker, folder / "mottakere.toml", faults, needed=False)
+    faults += address_faults(mottakere)
     partners = {path.stem: _read(path, faults) for path in sorted((folder / "partners").glob("*.toml"))}
     routes = _routes(folder / "routes.toml", faults)
     for name, tenant in tenants.items():
         if tenant is not None and tenant.kommunenummer != name:
             faults.append(f"tenants/{name}.toml: kommunenummer is not the file's name")
-    rules = (*frister.values(), *hjemler.values(), *regler.values())
+    rules = (*frister.values(), *hjemler.values(), *regler.values(), *mottakere.values())
     if settings is None or oppbevaring is None or brev is None or None in rules:
         return None, faults
     configuration = Configuration.model_construct(
@@ -77,6 +81,7 @@ def read(file: Path, environment: Mapping[str, str] = os.environ) -> tuple[Confi
         oppbevaring=oppbevaring,
         brev=brev,
         regler=regler,
+        mottakere=mottakere,
         partners=partners,
         routes=routes,
     )

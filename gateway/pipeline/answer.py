@@ -17,11 +17,12 @@ from gateway.domain.message_type import Lane
 from gateway.errors import ConfigError, PartnerUnavailableError, PolicyError
 from gateway.pipeline import flow
 from gateway.pipeline.backoff import backoff_s
+from gateway.pipeline.call import call_with_receipt
 from gateway.pipeline.enclose import seal_files
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal import name_sealed, parcel_of, recipient_key
-from gateway.pipeline.send import call, code_of, keep_reference
+from gateway.pipeline.send import code_of, keep_reference
 from gateway.pipeline.texts import FAILED_RECEIPT
 from gateway.pipeline.vault import MessageKey
 from gateway.spi import Answered, Fate, Outcome, Parcel, Refused, Taken, TryLater
@@ -56,7 +57,7 @@ async def try_answer(env: Environment, item: Item, chosen: StoredParcel, owed: f
     if road is None:
         message_text = "the road is not open"
         raise PartnerUnavailableError(message_text)
-    return await call(env, road, item, await _parcel(env, item, road, chosen, found))
+    return await call_with_receipt(env, road, item, await _parcel(env, item, road, chosen, found))
 
 
 def settled(env: Environment, conn: Connection, item: Item, chosen: StoredParcel, outcome: Outcome) -> bool:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Protocol
 
 import aiohttp
 import structlog
 
-from gateway.config import Brev, Settings
+from gateway.config import Brev, Mottaker, Settings
 from gateway.crypto.certificates import TrustPolicy
-from gateway.domain.deadlines import ClockFacts, ClockReading, ClockRule, read_clocks
+from gateway.domain.deadlines import OSLO, ClockFacts, ClockReading, ClockRule, read_clocks
 from gateway.domain.message_type import MessageType
 from gateway.domain.retention import RetentionPolicy
+from gateway.letters.reader import Reader
 from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.offices import Offices
 from gateway.pipeline.roads import Roads
@@ -66,6 +68,8 @@ class Environment:
     heads: HeadKeeper | None = None
     shred_list: ShredList | None = None
     brev: Brev = field(default_factory=Brev)
+    mottakere: Mapping[str, Mottaker] = field(default_factory=dict)
+    pdfs: Reader = field(default_factory=Reader)
     retention: Sequence[tuple[str, RetentionPolicy]] = ()
     over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
 
@@ -76,6 +80,10 @@ class Environment:
     def now(self) -> int:
         """Wall time in microseconds since 1970."""
         return micros(self.clock.now())
+
+    def today(self) -> date:
+        """The day that it is in Norway."""
+        return self.clock.now().astimezone(OSLO).date()
 
     def clocks(self, kind: MessageType, facts: ClockFacts) -> tuple[ClockReading, ...]:
         """How the clocks of a message of this type stand now."""

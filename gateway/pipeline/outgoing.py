@@ -1,4 +1,4 @@
-"""A message on its way out, as each step reads it anew: its state, its envelope, its roads, and what the rules say."""
+"""A message on its way out, as each step reads it anew: its state, its envelope, its roads, and what it is to the rules."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,10 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
-from gateway.domain.actors import reader_of
-from gateway.domain.deadlines import OSLO
-from gateway.domain.guards import Decision, Facts, decide
-from gateway.domain.guards.facts import HistoryFacts, RecipientFacts, RoadFacts
 from gateway.domain.lifecycle import State
 from gateway.domain.routing import Road
 from gateway.errors import StoreError
@@ -74,23 +70,6 @@ def road_of(chosen: StoredParcel) -> Road:
         message = "a parcel's road is none"
         raise StoreError(message)
     return road
-
-
-def judge(env: Environment, outgoing: Outgoing, road: Road) -> Decision:
-    """Ask the configured rules, now, about an attempt on this road."""
-    now, to = env.clock.now(), outgoing.melding.mottaker
-    facts = Facts(
-        now=now,
-        day=now.astimezone(OSLO).date(),
-        road=RoadFacts(road.adapter, road.letter, road.on_paper),
-        recipient=RecipientFacts(reader_of(to.aktortype), isinstance(to, Person), to.aktortype),
-        history=HistoryFacts(None, None, None, None, None),
-        discloses=outgoing.melding.discloses,
-        purpose_given=bool((outgoing.melding.formal or "").strip()),
-        given=outgoing.melding.given_bases(),
-        bases=env.roads.bases_of(env.types.type(outgoing.row.type)),
-    )
-    return decide(env.roads.guards, facts)
 
 
 def still_owed(conn: Connection, item: Item, state: State) -> bool:

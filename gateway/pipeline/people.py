@@ -13,10 +13,12 @@ from sqlalchemy import Connection, Row, select
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Event, State
+from gateway.domain.message_type import Direction
 from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
 from gateway.pipeline.case_events import move_clocks
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.notes import Note, keep
+from gateway.pipeline.release import approve
 from gateway.pipeline.vault import MessageKey
 from gateway.store import alarms, journal, messages, outbox, payloads, unit_of_work
 from gateway.store.alarms import AlarmCode
@@ -35,16 +37,20 @@ _DECISIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who decides what, and why. ``reference``: where else the report was registered, for a confirmation by hand."""
+    """Who decides what, and why. ``reference``: where else the report was registered, for a confirmation by hand.
+
+    ``road``: which one a released message is to take, as ``config/routes.toml`` writes it.
+    """
 
     verb: str
     person: str
     reason: str
     reference: str | None = None
+    road: str | None = None
 
 
 async def decide(env: Environment, message_id: str, decision: Decision) -> State:
-    """Carry out a person's decision; returns the new state.
+    """Carry out a person's decision; returns the new state: still HELD where more people must release the message.
 
     Raises MalformedRequestError without person or reason, UnknownResourceError, ConflictError from a wrong state.
     """
@@ -79,13 +85,18 @@ def carry_out(env: Environment, conn: Connection, message_id: str, decision: Dec
     if event is Event.PERSON_ACCEPTED and not messages.documents(conn, message_id):
         detail = "nothing of it could be read yet, so there is nothing to offer; release it, or confirm it by hand"
         raise ConflictError(detail)
+    refs: dict[str, str | int] | None = {}
+    if event is Event.PERSON_RELEASED and state.direction == Direction.OUT:
+        refs = approve(env, conn, state, decision.person, decision.reason, decision.road)
+    if refs is None:
+        return State(state.state)
     key = env.vault.unlock(state.tenant, message_id, payloads.find_key(conn, message_id))
     commit = keep(conn, key, Note(now, decision.person, event, decision.reason))
     if decision.reference:
         digest = hashlib.sha256(decision.reference.encode()).digest()
         commit["reference"] = journal.commitment(key.salt, digest)
     moved = unit_of_work.move(
-        conn, message_id, unit_of_work.Happening(event, decision.person, now, cause="person", commit=commit)
+        conn, message_id, unit_of_work.Happening(event, decision.person, now, cause="person", refs=refs, commit=commit)
     )
     if event is Event.PERSON_CONFIRMED:
         _confirmed_by_hand(env, conn, key, decision, now)

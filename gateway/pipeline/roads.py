@@ -1,12 +1,12 @@
 """The roads out of this installation: which are configured for a type, under which rules, and which are open now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from gateway.config import Hjemmel
-from gateway.domain.guards import GUARDS, LegalBasis
+from gateway.config import Hjemmel, Regel
+from gateway.domain.guards import GUARDS, LegalBasis, Period
 from gateway.domain.message_type import Direction, MessageType
 from gateway.domain.routing import LOOPBACK, Road
 from gateway.errors import ConfigError
@@ -16,21 +16,23 @@ from gateway.spi import Adapter, Blobs, Directory, Outbound, Seal
 
 @dataclass(frozen=True, slots=True)
 class OpenRoad:
-    """An adapter that sends, opened."""
+    """An adapter that sends, opened. ``notices``: every word of ours that it lets show outside of a letter."""
 
     adapter: str
     outbound: Outbound
     directory: Directory | None
     seal: Seal
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Roads:
-    """What is configured, and the adapters as they are opened and closed."""
+    """What is configured, and the adapters as they are opened and closed. ``periods``: the days on which rules are asked."""
 
     routes: Mapping[str, tuple[Road, ...]] = field(default_factory=dict)
     guards: tuple[str, ...] = ()
     bases: Mapping[str, LegalBasis] = field(default_factory=dict)
+    periods: Mapping[str, Period] = field(default_factory=dict)
     _open: dict[str, OpenRoad] = field(default_factory=dict, repr=False)
     _blobs: dict[str, Blobs] = field(default_factory=dict, repr=False)
     registers: OpenRegisters = field(default_factory=OpenRegisters, repr=False)
@@ -39,7 +41,7 @@ class Roads:
         """An adapter of this name is ready. Raises ConfigError for a second register of a kind."""
         self.registers.open(name, adapter)
         if adapter.outbound is not None:
-            self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal)
+            self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal, adapter.notices)
         if adapter.blobs is not None:
             self._blobs[name] = adapter.blobs
 
@@ -75,16 +77,18 @@ class KnownTypes(Protocol):
 def configured_roads(
     routes: Mapping[str, tuple[str, ...]],
     guards: tuple[str, ...],
-    hjemler: Mapping[str, Hjemmel],
+    law: tuple[Mapping[str, Hjemmel], Mapping[str, Regel]],
     adapters: Iterable[str],
     types: KnownTypes,
 ) -> Roads:
-    """What the configuration says of the way out. Raises ConfigError naming every fault.
+    """What the configuration says of the way out. ``law``: ``hjemler.toml`` and ``regler.toml``. Raises ConfigError with every fault.
 
-    Without any guard the road ``loopback`` alone is allowed (decisions 6.9). A route over it may stand there although
-    the adapter is not listed: then there is no such road, as in production.
+    Without any guard the road ``loopback`` alone is allowed (decisions 6.9), and a road to a person needs them all. A route
+    over loopback may stand there although the adapter is not listed: then there is no such road, as in production.
     """
+    hjemler, regler = law
     faults = [f"guards: there is no rule {name}" for name in guards if name not in GUARDS]
+    faults += [f"regler.toml: there is no rule {name}" for name in regler if name not in GUARDS]
     sendable = {kind.key for kind in types.types() if kind.direction is Direction.OUT}
     found: dict[str, tuple[Road, ...]] = {}
     opened = frozenset(adapters)
@@ -97,7 +101,7 @@ def configured_roads(
             faults.append(
                 f"routes.toml: {key}: a road is an adapter, or adapter:orgnr|kontoId|herId|bydel|fodselsnummer|post, each once"
             )
-        faults.extend(_faults(key, good, opened, guarded=bool(guards)))
+        faults.extend(_faults(key, good, opened, guards))
         found[key] = tuple(road for road in good if road.adapter in opened)
     bases: dict[str, LegalBasis] = {}
     for name, hjemmel in hjemler.items():
@@ -106,16 +110,20 @@ def configured_roads(
             bases[name] = basis
     if faults:
         raise ConfigError(*faults)
-    return Roads(found, guards, bases)
+    periods = {name: Period(regel.gyldig_fra, regel.gyldig_til) for name, regel in regler.items()}
+    return Roads(found, guards, bases, periods)
 
 
-def _faults(key: str, roads: Iterable[Road], opened: frozenset[str], *, guarded: bool) -> list[str]:
+def _faults(key: str, roads: Sequence[Road], opened: frozenset[str], guards: Iterable[str]) -> list[str]:
     away = [road for road in roads if road.adapter != LOOPBACK]
     faults = [
         f"routes.toml: {key}: {road.adapter} is not among adapters" for road in away if road.adapter not in opened
     ]
-    if not guarded:
+    if not guards:
         faults += [f"guards: empty, which allows loopback alone, but {key} goes over {road}" for road in away]
+    missing = [name for name in GUARDS if name not in guards]
+    if missing and any(road.letter for road in roads):
+        faults.append(f"guards: {key} goes to people, which needs every rule; not listed: {', '.join(missing)}")
     return faults
 
 

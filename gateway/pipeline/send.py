@@ -4,26 +4,29 @@ Safe to repeat: every attempt carries the same bytes under the same key, its beg
 ran, and an attempt whose end nobody knows is repeated only over a road that declares it harmless; any other is asked.
 """
 
-import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from sqlalchemy import Connection, select
 
-from gateway import limits
-from gateway.crashpoints import Point, Side, crashpoint
-from gateway.domain.guards import Stopped
+from gateway.crashpoints import Point
+from gateway.domain.guards import Allowed, Stopped
 from gateway.domain.lifecycle import Event, State
 from gateway.domain.message_type import Lane
 from gateway.domain.routing import next_road
 from gateway.errors import PolicyError, StoreError
-from gateway.pipeline import flow
+from gateway.pipeline import flow, letter_clocks
 from gateway.pipeline.backoff import backoff_s
+from gateway.pipeline.call import call
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.outgoing import Outgoing, judge, load, overtaken, road_of, still_owed
+from gateway.pipeline.judge import judge
+from gateway.pipeline.letter_clocks import Way
+from gateway.pipeline.outgoing import Outgoing, load, overtaken, still_owed
 from gateway.pipeline.partner_words import keep_words
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal import sealed_parcel
-from gateway.spi import CODE, REFERENCE, Outcome, Parcel, Refused, Taken, TryLater, Uncertain, attempt
+from gateway.spi import CODE, REFERENCE, Outcome, Parcel, Refused, Taken, TryLater, Uncertain
 from gateway.store import alarms, journal, messages, outbox, parcels, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.outbox import Item
@@ -33,6 +36,7 @@ from gateway.store.unit_of_work import Happening
 
 _BELIEVED_SENT: Final = frozenset({State.ACCEPTED, State.HELD, State.WITHDRAWN})
 """States in which nobody expects that the partner has it."""
+_NO_REFS: Final[Mapping[str, str | int]] = MappingProxyType({})
 
 
 async def send(env: Environment, item: Item) -> str:
@@ -45,17 +49,17 @@ async def send(env: Environment, item: Item) -> str:
         return ready
     if item.suspect:  # sealed alone, as what may have killed a process must be; the call is the road's own worker's
         return await later(env, item, "not-called:suspect", delay_s=0)
-    road, parcel = ready
-    outcome = parcel if isinstance(parcel, Refused) else await call(env, road, item, parcel)
+    road, parcel, allowed = ready
+    outcome = parcel if isinstance(parcel, Refused) else await call(env, road, item, parcel, allowed)
     return await env.store.write(lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane))
 
 
-async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel | Refused] | str:
-    """The open road and the sealed parcel, or its directory's no; or the settled outcome of an attempt not to be made."""
+async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel | Refused, Allowed] | str:
+    """The open road, the sealed parcel or its directory's no, and the rules' word for it; or how an attempt that is not to be made was settled."""
     chosen = outgoing.parcels[-1]
-    decision = judge(env, outgoing, road_of(chosen))
-    if isinstance(decision, Stopped):
-        return await _hold(env, item, decision.code, "guards-stopped")
+    verdict = await judge(env, outgoing, chosen)
+    if isinstance(verdict.decision, Stopped):
+        return await _hold(env, item, verdict.decision.code, "guards-stopped", verdict.refs)
     road = env.roads.find(chosen.adapter)
     if road is None:
         return await later(env, item, "not-called:road-not-open")
@@ -70,28 +74,11 @@ async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[Open
     except Exception as error:  # a directory is an adapter's: whatever it raises, nothing was sent
         env.log.warning("directory.failed", message_id=item.message_id, partner=chosen.adapter, exc_info=error)
         return await later(env, item, "not-called:directory-failed")
-    return (road, parcel) if parcel is not None else await _overtaken(env, item)
+    return (road, parcel, verdict.decision) if parcel is not None else await _overtaken(env, item)
 
 
 async def _overtaken(env: Environment, item: Item) -> str:
     return await env.store.write(lambda conn: overtaken(env, conn, item), Point.SENT, Lane(item.lane))
-
-
-async def call(env: Environment, road: OpenRoad, item: Item, parcel: Parcel) -> Outcome:
-    """Let the adapter try once, and name whatever becomes of it."""
-
-    def failed(error: Exception) -> None:
-        env.log.warning("adapter.failed", message_id=item.message_id, partner=road.adapter, exc_info=error)
-
-    crashpoint(Point.SEND, Side.BEFORE)
-    outcome: Outcome = Uncertain("silence")
-    try:
-        async with asyncio.timeout(env.settings.flow.send_s_max + parcel.size_bytes / limits.SEND_BYTES_PER_S_MIN):
-            outcome = await attempt(road.outbound, parcel, failed)
-    except TimeoutError:
-        env.log.warning("adapter.silent", message_id=item.message_id, partner=road.adapter)
-    crashpoint(Point.SEND, Side.AFTER)
-    return outcome
 
 
 async def _in_doubt(env: Environment, item: Item) -> bool:
@@ -99,13 +86,14 @@ async def _in_doubt(env: Environment, item: Item) -> bool:
     return await env.store.read(lambda conn: parcels.may_have_left(conn, item.message_id, but=this, trust_person=True))
 
 
-async def _hold(env: Environment, item: Item, cause: str, word: str) -> str:
+async def _hold(env: Environment, item: Item, cause: str, word: str, refs: Mapping[str, str | int] = _NO_REFS) -> str:
     """A rule, or the lack of a key, stops it before anything left."""
 
     def work(conn: Connection) -> str:
         if not still_owed(conn, item, State.CLEARED) or not outbox.held(conn, item):
             return overtaken(env, conn, item)
-        unit_of_work.move(conn, item.message_id, Happening(Event.GUARDS_STOPPED, "gateway", env.now(), cause=cause))
+        happening = Happening(Event.GUARDS_STOPPED, "gateway", env.now(), cause=cause, refs=refs)
+        unit_of_work.move(conn, item.message_id, happening)
         outbox.finish(conn, item, f"{word}:{cause}", env.now())
         return word
 
@@ -201,6 +189,7 @@ def move_on(env: Environment, conn: Connection, outgoing: Outgoing, event: Event
         messages.add_receipt(conn, tenant, message_id, "transport", "taken", now, moved.entry_id)
         if outcome.final:
             messages.add_receipt(conn, tenant, message_id, "application", "delivered", now, moved.entry_id)
+            letter_clocks.delivered(env, conn, outgoing.row, now, "gateway", Way.of(outgoing.parcels[-1].road))
     return moved.generation
 
 

@@ -46,7 +46,10 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "origin": _ID,  # the log before this one
     "other": _UUID,  # whose id it came with
     "outcome": _OPTIONAL_WORD,  # of a conclusion
+    "needed": _COUNT,  # persons who must approve, in all
+    "persons": _COUNT,  # who have
     "reference": _DIGEST,  # the case system's, keyed
+    "registers": _WORDS,  # of people, that the rules had asked
     "road": _WORD,
     "root": _HASH,  # of the last head known of the log before this one
     "second": _PERSON,  # the other one of two

@@ -72,6 +72,10 @@ TIME_STAMPED: Final = "time-stamped"
 ROWS_COVERED: Final = "rows-covered"
 PARTNER_SIGNED: Final = "partner-signed"
 PARTNER_WORDS_SHOWN: Final = "partner-words-shown"
+APPROVED: Final = "person-approved"
+LOOKED_AT: Final = "documents-looked-at"
+LETTER_TOLD: Final = "letter-told"
+LETTERS_OPEN: Final = "letters-open"
 
 PUBLISHED: Final = frozenset(
     {
@@ -84,6 +88,8 @@ PUBLISHED: Final = frozenset(
         ATTEMPT_BEGUN, ATTEMPT_ENDED, PARCEL_SEALED, PARTNER_NAMED, WARNED,
         INDEX_KEY_MADE, TIME_STAMPED, ROWS_COVERED,
         PARTNER_SIGNED, PARTNER_WORDS_SHOWN,
+        APPROVED, LOOKED_AT,
+        LETTER_TOLD, LETTERS_OPEN,
     }
 )  # fmt: skip
 

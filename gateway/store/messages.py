@@ -46,6 +46,7 @@ _FIND: Final = (
         message,
         message_state.c.state,
         message_state.c.since,
+        message_state.c.cause,
         message_state.c.claim_client,
         message_state.c.claim_until,
     )
@@ -96,7 +97,7 @@ def history_for(conn: Connection, message_id: str, sender: str) -> list[Row[Any]
 
 
 def add_receipt(conn: Connection, tenant: str, message_id: str, kind: str, value: str, at: int, entry_id: str) -> None:
-    """One tick of a message: transport, application or case system, and the entry that tells of it. Each comes once."""
+    """One tick of a message by its kind, as ``transport`` or ``opened``, and the entry that tells of it. Each comes once."""
     values = {"tenant": tenant, "message_id": message_id, "kind": kind, "value": value}
     insert_new(conn, receipt, values | {"at": at, "entry_id": entry_id}, ["message_id", "tenant", "kind"])
 
@@ -217,6 +218,11 @@ def _clock_row(reading: ClockReading, rung: int, now: int) -> dict[str, Any]:
 def clocks(conn: Connection, message_id: str) -> list[Row[Any]]:
     """The clocks of a message."""
     return list(rows_by(conn, clock, message_id=message_id))
+
+
+def case_events(conn: Connection, message_id: str, kind: str) -> list[Row[Any]]:
+    """Every event of this type."""
+    return list(rows_by(conn, case_event, message_id=message_id, type=kind))
 
 
 def find_case_event(conn: Connection, message_id: str, kind: str, at: int) -> Row[Any] | None:

@@ -52,6 +52,7 @@ message = Table(
         postgresql_where=text("remote_id IS NOT NULL"),
     ),
     where_known("ix_message_person", "person"),
+    where_known("ix_message_recipient", "recipient"),
     where_known("ix_message_case", "case_reference"),
     where_known("ix_message_follows", "follows"),
 )

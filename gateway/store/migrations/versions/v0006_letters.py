@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("message", text("follows", 36, null=True))
     op.add_column("message", text("relation", 32, null=True))
     index_where("ix_message_person", "message", ["tenant", "person"], "person IS NOT NULL")
+    index_where("ix_message_recipient", "message", ["tenant", "recipient"], "recipient IS NOT NULL")
     index_where("ix_message_case", "message", ["tenant", "case_reference"], "case_reference IS NOT NULL")
     index_where("ix_message_follows", "message", ["tenant", "follows"], "follows IS NOT NULL")
     op.create_index("ix_document_mac", "document", ["tenant", "mac"])

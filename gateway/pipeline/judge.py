@@ -1,0 +1,47 @@
+"""The policy gate: the rules that apply today, asked about facts of now; then whether a letter's files can take the road.
+
+Nothing leaves without an answer of it, made for that very attempt (``call``). It fails closed: a fact that a rule needs and that
+could not be learned stops the message, and what cannot be learned for now is tried again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.domain.guards import Decision, Stopped, asked, decide
+from gateway.letters.preflight import faults
+from gateway.pipeline.environment import Environment
+from gateway.pipeline.facts import Gathered, gather
+from gateway.pipeline.outgoing import Outgoing, road_of
+from gateway.store.parcels import StoredParcel
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, and what the journal tells of it: the rules and registers that were asked, by name."""
+
+    decision: Decision
+    refs: Mapping[str, str | int] = field(default_factory=dict)
+
+
+async def judge(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Verdict:
+    """Ask whether this parcel may take its road now. Raises as ``facts.gather``."""
+    guards = asked(env.roads.guards, env.roads.periods, env.today())
+    found = await gather(env, outgoing, chosen, guards)
+    decision = decide(guards, found.facts)
+    refs: dict[str, str | int] = {"road": chosen.road, "guards": " ".join(guards)}
+    if found.registers:
+        refs["registers"] = " ".join(found.registers)
+    if not isinstance(decision, Stopped):
+        decision = _unfit(env, outgoing, found, chosen) or decision
+    return Verdict(decision, refs)
+
+
+def _unfit(env: Environment, outgoing: Outgoing, found: Gathered, chosen: StoredParcel) -> Stopped | None:
+    """The gravest fault of the files that a letter consists of: every document but the one that it is written from."""
+    road = road_of(chosen)
+    if not road.letter:
+        return None
+    data = env.types.type(outgoing.row.type).schema_document
+    leaving = [one for one in found.seen if one.name != data]
+    first = next(iter(faults(leaving, road, env.brev)), None)
+    return None if first is None else Stopped(first.code)
