@@ -1,7 +1,7 @@
 """A parcel is sealed once: signed by the office, encrypted for the recipient, stored. Every attempt sends these bytes."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,14 +15,15 @@ from gateway.domain.lifecycle import State
 from gateway.domain.message_type import Lane
 from gateway.domain.routing import LOOPBACK
 from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError, UnknownResourceError
+from gateway.pipeline import letter_parcel
 from gateway.pipeline.enclose import CANNOT_SEAL, NO_SIGNING_KEY, RECIPIENT_UNKNOWN, File, seal_files
 from gateway.pipeline.envelope import ENVELOPE_FILE
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.outgoing import Outgoing, still_owed
+from gateway.pipeline.outgoing import Outgoing, road_of, still_owed
 from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.seal_report import OFFICE, PRINT, Documents, print_part, report_sealing
 from gateway.pipeline.vault import MessageKey, SealedRecord
-from gateway.spi import Address, Answered, Parcel, Refused, ReportDirectory, Seal, Stream
+from gateway.spi import Address, Answered, Letter, Parcel, Refused, ReportDirectory, Seal, Stream
 from gateway.store import journal, messages, payloads
 from gateway.store.outbox import Item
 from gateway.store.parcels import StoredParcel
@@ -68,6 +69,8 @@ def _records(conn: Connection, chosen: StoredParcel) -> Records:
 
 async def _parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, records: Records) -> Parcel:
     key, office = outgoing.key, chosen.purpose + OFFICE
+    if road_of(chosen).letter:
+        return await _letter_parcel(env, outgoing, chosen, records[chosen.purpose])
     parcel = parcel_of(env, outgoing.row.type, key, chosen, records[chosen.purpose])
     if office not in records:
         return parcel
@@ -75,6 +78,20 @@ async def _parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, re
     stored = records[chosen.purpose + PRINT]
     content = partial(_content, env, key, chosen.purpose + PRINT, stored)
     return replace(parcel, print_part=print_part(text, stored, content))
+
+
+async def _letter_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel, stored: StoredRecord) -> Parcel:
+    """What leaves are the letter's documents; nothing of ours is around them."""
+    letter = await letter_parcel.letter(env, outgoing, chosen, stored)
+    parcel = parcel_of(env, outgoing.row.type, outgoing.key, chosen, None)
+    size = sum(document.size_bytes for document in letter.documents)
+    return replace(parcel, letter=letter, size_bytes=size, content=partial(_documents_of, letter))
+
+
+async def _documents_of(letter: Letter) -> Stream:
+    for document in letter.documents:
+        async for piece in document.content():
+            yield piece
 
 
 def parcel_of(
@@ -100,13 +117,9 @@ def parcel_of(
 
 
 async def _content(env: Environment, key: MessageKey, purpose: str, stored: StoredRecord | None) -> Stream:
-    pieces = env.vault.pieces(key, purpose, stored) if stored is not None else iter(())
-    while piece := await asyncio.to_thread(_next, pieces):
-        yield piece
-
-
-def _next(pieces: Iterator[bytes]) -> bytes:
-    return next(pieces, b"")
+    if stored is not None:
+        async for piece in env.vault.stream(key, purpose, stored):
+            yield piece
 
 
 async def recipient_key(env: Environment, tenant: str, road: OpenRoad, chosen: StoredParcel) -> Any:
@@ -132,6 +145,8 @@ def _documents(conn: Connection, message_id: str) -> Documents:
 async def _seal(
     env: Environment, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
 ) -> list[SealedRecord] | Refused:
+    if road_of(chosen).letter:
+        return [await letter_parcel.fix(env, outgoing, chosen)]
     documents = await env.store.read(lambda conn: _documents(conn, outgoing.row.id))
     if road.seal is Seal.FIKS_REPORT:
         if not isinstance(road.directory, ReportDirectory):

@@ -1,5 +1,6 @@
 """Where keys at rest meet stored bytes: every record is sealed and opened here, and nowhere else."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -156,6 +157,12 @@ class Vault:
     def reader(self, key: MessageKey, purpose: str, stored: StoredRecord) -> RecordReader:
         """The plaintext of a record as a seekable file; only verified bytes come out. Raises DecryptionError."""
         return key.key.reader(key.name(purpose), payloads.source(self.folder, stored), stored.size)
+
+    async def stream(self, key: MessageKey, purpose: str, stored: StoredRecord) -> Stream:
+        """The same without blocking: each chunk is read in a thread."""
+        pieces = self.pieces(key, purpose, stored)
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            yield piece
 
     def pieces(self, key: MessageKey, purpose: str, stored: StoredRecord) -> Iterator[bytes]:
         """The plaintext of a record, a chunk at a time."""
