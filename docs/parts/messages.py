@@ -71,7 +71,8 @@ def _law(rule: Rule) -> str:
 def _clock(name: str, rule: Rule) -> tuple[str, ...]:
     length = " ".join(f"{rule[key]} {unit}" for key, unit in _UNITS if rule.get(key))
     length += f" ({rule['maneder_utvidet']} when extended)" if rule.get("maneder_utvidet") else ""
-    length += ", to the end of that day" if rule.get("slutt_av_dagen", True) else ""
+    length = ", ".join(filter(None, (length, "to the end of that day" if rule.get("slutt_av_dagen", True) else "")))
     who = "public reporters" if rule.get("bare_offentlig_melder") else "all"
     who = "reporters who can be answered" if rule.get("krever_kjent_melder") else who
+    who = f"messages with `{rule['krever_hendelse']}`" if rule.get("krever_hendelse") else who
     return name, rule["tittel"], rule["lov"], rule["start"], length, ", ".join(rule["stopp"]), who

@@ -8,7 +8,12 @@ from gateway.config.values import Section
 
 
 class Frist(Section):
-    """One clock of ``frister.toml``; lengths in days, hours or months as its law says."""
+    """One clock of ``frister.toml``; lengths in days, hours or months as its law says.
+
+    ``krever_hendelse``: the event of its message without which it cannot apply. ``siste_utskriftsdag``: it rings on the last
+    day for print too (``brev.toml`` ``utskrift_virkedager``). ``utloper``: a period that runs out and breaks nothing. ``alarm``:
+    what rings.
+    """
 
     lov: str
     tittel: str
@@ -25,6 +30,10 @@ class Frist(Section):
     varsle_dager_for: tuple[float, ...] = ()
     bare_offentlig_melder: bool = False
     krever_kjent_melder: bool = False
+    krever_hendelse: str | None = None
+    siste_utskriftsdag: bool = False
+    utloper: bool = False
+    alarm: Literal["clock-rings", "letter-unopened"] = "clock-rings"
 
 
 class Hjemmel(Section):

@@ -1,8 +1,8 @@
 """Statutory clocks: from rules in ``config/frister.toml`` and what is known of a message to dates that ring.
 
 All arithmetic is in Europe/Oslo. A week is seven days; "innen" means the end of that calendar day; months are calendar
-months clamped to the month's end; nothing moves for weekends or holidays (``barnevern.md`` 8). Clocks are recalculated
-from events, never edited.
+months clamped to the month's end; nothing moves for weekends or holidays (``barnevern.md`` 8), but the post rests on them.
+Clocks are recalculated from events, never edited.
 """
 
 import calendar
@@ -13,11 +13,22 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.domain.working_days import working_days_before
+
 OSLO: Final = ZoneInfo("Europe/Oslo")
 SENT_AT_AGE_MAX: Final = timedelta(days=30)
 """A sendingstidspunkt further back, or in the future, does not start F01 (decisions 6.5)."""
 
+DELIVERED: Final = "levert"
+RETURNED: Final = "retur"
+FEEDBACK_DELIVERED: Final = "tilbakemelding_levert"
+FEEDBACK_RETURNED: Final = "tilbakemelding_retur"
+_UNDONE: Final = {DELIVERED: RETURNED, FEEDBACK_DELIVERED: FEEDBACK_RETURNED}
+"""A letter that came back was not delivered: an earlier event does not count once the later one has come."""
+
 _MONTHS: Final = 12
+_MORNING: Final = time(8)
+"""When the last day for print rings: there is a day left to release the letter in."""
 
 
 class Outcome(StrEnum):
@@ -40,7 +51,12 @@ class ClockStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClockRule:
-    """One clock as configured. ``levels`` are the moments, counted from the start or before the due date, that ring."""
+    """One clock as configured. ``levels`` are the moments, counted from the start or before the due date, that ring.
+
+    ``print_days``: so many working days before the due date it rings too, the last day on which a letter can go to paper and
+    come in time; 0: it has no such day. ``needs_event``: without this event of its message it cannot apply. ``expires``: a
+    period that runs out, and nothing is broken then. ``alarm``: what rings.
+    """
 
     id: str
     law: str
@@ -55,6 +71,10 @@ class ClockRule:
     levels_before_due: tuple[timedelta, ...] = ()
     public_reporter_only: bool = False
     needs_known_reporter: bool = False
+    needs_event: str | None = None
+    print_days: int = 0
+    expires: bool = False
+    alarm: str = "clock-rings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +146,7 @@ def read_clocks(rules: Iterable[ClockRule], facts: ClockFacts, now: datetime) ->
 
 
 def _read(rule: ClockRule, facts: ClockFacts, now: datetime) -> ClockReading:
-    if (rule.public_reporter_only and not facts.reporter_public) or (
-        rule.needs_known_reporter and not facts.reporter_known
-    ):
+    if _lapsed(rule, facts):
         return ClockReading(rule.id, rule.law, rule.title, ClockStatus.LAPSED)
     start = _start(rule, facts)
     if start is None:
@@ -136,12 +154,29 @@ def _read(rule: ClockRule, facts: ClockFacts, now: datetime) -> ClockReading:
     start = start.astimezone(UTC)  # two times of one zone are compared by their faces, twice the same in autumn
     due = _due(rule, start, facts)
     stopped = _stopped(rule, start, facts)
+    if rule.expires and (stopped or now) >= due:
+        stopped = due  # it ran out, whatever came after
     in_time = (stopped or now).replace(microsecond=0) <= due  # the last second of a day lasts until it is over
     kept = ClockStatus.OPEN if stopped is None else ClockStatus.MET
     status = kept if in_time else ClockStatus.BREACHED
+    return ClockReading(rule.id, rule.law, rule.title, status, start, due, stopped, _rings(rule, start, due))
+
+
+def _lapsed(rule: ClockRule, facts: ClockFacts) -> bool:
+    return (
+        (rule.public_reporter_only and not facts.reporter_public)
+        or (rule.needs_known_reporter and not facts.reporter_known)
+        or (rule.needs_event is not None and rule.needs_event not in facts.events)
+    )
+
+
+def _rings(rule: ClockRule, start: datetime, due: datetime) -> tuple[datetime, ...]:
     rings = {add_days(start, level) for level in rule.levels_after_start}
     rings |= {add_days(due, -level) for level in rule.levels_before_due} | {due}
-    return ClockReading(rule.id, rule.law, rule.title, status, start, due, stopped, tuple(sorted(rings)))
+    if rule.print_days:
+        last = working_days_before(due.astimezone(OSLO).date(), rule.print_days)
+        rings.add(datetime.combine(last, _MORNING, tzinfo=OSLO).astimezone(UTC))
+    return tuple(sorted(rings))
 
 
 def _start(rule: ClockRule, facts: ClockFacts) -> datetime | None:
@@ -161,7 +196,12 @@ def _start(rule: ClockRule, facts: ClockFacts) -> datetime | None:
 
 
 def _moments(facts: ClockFacts, names: Iterable[str]) -> list[datetime]:
-    return [at for name in names for at in facts.events.get(name, ())]
+    return [at for name in names for at in facts.events.get(name, ()) if not _undone(facts, name, at)]
+
+
+def _undone(facts: ClockFacts, name: str, at: datetime) -> bool:
+    undoing = _UNDONE.get(name.partition(":")[0])
+    return undoing is not None and any(later >= at for later in facts.events.get(undoing, ()))
 
 
 def _stopped(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime | None:

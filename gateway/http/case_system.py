@@ -157,15 +157,17 @@ class CaseSystemApi:
         return web.Response(status=204)
 
     async def event(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
-        """POST /messages/{id}/events: what moves clocks; idempotent by type and time."""
+        """POST /messages/{id}/events: what moves clocks; idempotent by type and time. 200 where letters are still open."""
         message_id = _id(request)
         sent = await wire.read_json(request, wire.CaseEvent)
-        told = CaseEvent(sent.type, micros(sent.at), sent.outcome, sent.reference)
-        await case_events.event(self._env, client, message_id, told)
-        return web.Response(status=204)
+        told = CaseEvent(sent.type, micros(sent.at), sent.outcome, sent.reference, sent.acknowledged)
+        found = await case_events.event(self._env, client, message_id, told)
+        if not found:
+            return web.Response(status=204)
+        return _json({"openLetters": [{"id": one.id, "type": one.type, "state": one.state} for one in found]})
 
     async def receipts(self, request: web.Request, client: CaseSystemClient) -> web.StreamResponse:
-        """GET /messages/{id}/receipts: three ticks, never merged."""
+        """GET /messages/{id}/receipts: the ticks, never merged."""
         wire.Query(request)
         return _json({"receipts": await case_events.receipts(self._env, client, _id(request))})
 

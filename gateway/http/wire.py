@@ -95,12 +95,13 @@ class Rejection(Wire):
 
 
 class CaseEvent(Wire):
-    """POST /messages/{id}/events. ``outcome`` goes with a conclusion, and only there."""
+    """POST /messages/{id}/events. ``outcome`` goes with a conclusion, ``acknowledged`` with a closed case, and only there."""
 
     type: str = Field(min_length=1, max_length=40)
     at: Time
     outcome: str | None = Field(default=None, min_length=1, max_length=40)
     reference: str | None = Field(default=None, min_length=1, max_length=200)
+    acknowledged: bool = False
 
 
 class Registration(Wire):

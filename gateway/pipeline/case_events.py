@@ -1,6 +1,7 @@
 """What happens in the case and moves its clocks; and what a case system may ask about the past."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,49 +9,77 @@ from sqlalchemy import Connection, Row, select
 
 from gateway import limits
 from gateway.crashpoints import Point
-from gateway.domain.deadlines import Outcome
-from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
+from gateway.domain.deadlines import ClockFacts, ClockReading, Outcome
+from gateway.errors import ConflictError, MalformedRequestError, UnknownMessageTypeError, UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient, clock_view, note, visible
+from gateway.pipeline.open_letters import OpenLetter, letters_are_open, open_letters, tell_of_letters
 from gateway.store import journal, messages
 from gateway.store.database import locked_state
 from gateway.store.tables import clock
 
 _CONCLUSION: Final = "konklusjon"
+_CLOSED: Final = "sak_avsluttet"
+_COMPLAINT: Final = "klage"
 CASE_EVENTS: Final = frozenset(
-    {_CONCLUSION, "undersokelse_startet", "undersokelse_utvidet", "undersokelse_avsluttet", "tilbakemelding_sendt"}
+    {
+        _CONCLUSION,
+        "undersokelse_startet",
+        "undersokelse_utvidet",
+        "undersokelse_avsluttet",
+        "tilbakemelding_sendt",
+        _COMPLAINT,
+        _CLOSED,
+    }
 )
+_ENDINGS: Final = frozenset({_CONCLUSION, "undersokelse_avsluttet", _CLOSED})
+"""What somebody may take for the end of a case: letters of it that are still on their way are told of."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseEvent:
-    """What a case system tells: ``at`` in UTC microseconds, the ``outcome`` of a conclusion, its own ``reference``."""
+    """What a case system tells: ``at`` in UTC microseconds, the ``outcome`` of a conclusion, its own ``reference``.
+
+    ``acknowledged``: it closes the case although letters of it are not delivered, and knows that.
+    """
 
     kind: str
     at: int
     outcome: str | None = None
     reference: str | None = None
+    acknowledged: bool = False
 
 
-async def event(env: Environment, client: CaseSystemClient, message_id: str, told: CaseEvent) -> None:
-    """Something in the case that moves clocks; idempotent by (type, at).
+async def event(env: Environment, client: CaseSystemClient, message_id: str, told: CaseEvent) -> tuple[OpenLetter, ...]:
+    """Something in the case that moves clocks; idempotent by (type, at). Returns the letters of a case that seems to end.
 
-    Raises MalformedRequestError, UnknownResourceError, ConflictError ``event-conflict`` for another outcome.
+    Raises MalformedRequestError, UnknownResourceError, ConflictError: ``event-conflict`` for another outcome, ``letters-open``
+    for a case that is closed over letters which are not delivered.
     """
     _check(told)
 
-    def work(conn: Connection) -> None:
+    def work(conn: Connection) -> tuple[OpenLetter, ...] | ConflictError:
         locked_state(conn, message_id)
         row = visible(conn, client, message_id)
+        _check_complaint(env, row, told)
         known = messages.find_case_event(conn, message_id, told.kind, told.at)
         if known is not None and known.outcome != told.outcome:
             detail = "this conclusion was told with another outcome; tell a changed one with the time of the change"
             raise ConflictError(detail, code="event-conflict")
+        found = open_letters(env, conn, row, told.reference) if told.kind in _ENDINGS else ()
+        if found and known is None:
+            tell_of_letters(env, conn, row, client.id, len(found), acknowledged=told.acknowledged)
+            if told.kind == _CLOSED and not told.acknowledged:
+                return letters_are_open(found)
         if known is None:
             note(env, conn, client, row, journal.CASE_EVENT, _refs(env, row.tenant, told))
             move_clocks(env, conn, row, told.kind, told.at, client.id, told.outcome)
+        return found
 
-    await env.store.write(work, Point.CASE_EVENT)
+    answer = await env.store.write(work, Point.CASE_EVENT)
+    if isinstance(answer, ConflictError):  # that it was told is committed
+        raise answer
+    return answer
 
 
 def _check(told: CaseEvent) -> None:
@@ -62,6 +91,17 @@ def _check(told: CaseEvent) -> None:
         raise MalformedRequestError(detail)
     if told.kind != _CONCLUSION and told.outcome is not None:
         detail = "only a konklusjon has an outcome; leave it out"
+        raise MalformedRequestError(detail)
+    if told.kind != _CLOSED and told.acknowledged:
+        detail = "only a sak_avsluttet is acknowledged; leave it out"
+        raise MalformedRequestError(detail)
+
+
+def _check_complaint(env: Environment, row: Row[Any], told: CaseEvent) -> None:
+    """A complaint is told of the decision: of a message that has a clock which it stops."""
+    clocks = env.types.type(row.type).frister if told.kind == _COMPLAINT else ()
+    if told.kind == _COMPLAINT and not any(_COMPLAINT in env.rules[name].stop for name in clocks):
+        detail = "a klage is told of the decision that it is about: give the id of the vedtak"
         raise MalformedRequestError(detail)
 
 
@@ -82,8 +122,14 @@ def reread_clocks(env: Environment, conn: Connection, row: Row[Any]) -> None:
     """Compute a message's clocks anew from its facts and events."""
     facts = messages.facts(conn, row.id)
     if facts is not None:
-        readings = env.clocks(env.types.type(row.type), facts)
-        messages.replace_clocks(conn, row.tenant, row.id, readings, env.now())
+        messages.replace_clocks(conn, row.tenant, row.id, _readings(env, row, facts), env.now())
+
+
+def _readings(env: Environment, row: Row[Any], facts: ClockFacts) -> Sequence[ClockReading]:
+    try:
+        return env.clocks(env.types.type(row.type), facts)
+    except UnknownMessageTypeError:  # its clocks left the configuration, and the type with them
+        return ()
 
 
 async def clocks_due(env: Environment, client: CaseSystemClient, due_before: int | None) -> list[dict[str, Any]]:
@@ -104,7 +150,7 @@ async def clocks_due(env: Environment, client: CaseSystemClient, due_before: int
 
 
 async def receipts(env: Environment, client: CaseSystemClient, message_id: str) -> list[dict[str, Any]]:
-    """Three ticks, never merged: transport, application, case system."""
+    """The ticks so far, never merged: transport, application, posted, opened, shredded, case system."""
 
     def work(conn: Connection) -> list[dict[str, Any]]:
         if messages.find(conn, message_id, client.tenants) is None:

@@ -11,9 +11,11 @@ from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Event, State
 from gateway.pipeline import flow
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.letter_ticks import Told, tick
+from gateway.pipeline.partner_words import keep_words
 from gateway.pipeline.send import another_road
 from gateway.pipeline.texts import PAPER_COPY_POSSIBLE
-from gateway.spi import CODE, REFERENCE, Receipt
+from gateway.spi import CODE, REFERENCE, Receipt, Stage
 from gateway.store import alarms, journal, messages, parcels, unit_of_work
 from gateway.store.alarms import AlarmCode
 from gateway.store.database import locked_state
@@ -41,6 +43,7 @@ def _take(env: Environment, conn: Connection, found: StoredParcel | None, receip
         return False
     parcels.take(conn, found, receipt.partner_reference, env.now())
     _apply(env, conn, found, receipt)
+    keep_words(env, conn, found, receipt.evidence)
     flow.greet(env, conn, found.adapter)  # after the message's own lock, as everywhere
     return True
 
@@ -63,28 +66,40 @@ def _fits(conn: Connection, found: StoredParcel, receipt: Receipt) -> bool:
 
 
 def _apply(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> None:
-    now = env.now()
     row = locked_state(conn, found.message_id)
     if row is None:
         return
     if row.direction == "inn":
         _of_answer(env, conn, found, receipt)
         return
-    in_force = parcels.all_of(conn, found.message_id)[-1]
-    event = _event(env, conn, found, receipt)
-    if (receipt.refused is not None and in_force != found) or not unit_of_work.legal(row, event):
+    in_force = parcels.all_of(conn, found.message_id)[-1] == found
+    event, moved = _event(env, conn, found, receipt), None
+    if (event is Event.RECEIPT_CAME or in_force) and unit_of_work.legal(row, event):
+        moved = _move(env, conn, found, receipt, event)
+        if event is Event.RECEIPT_CAME and not in_force and parcels.may_have_left(conn, found.message_id):
+            code = AlarmCode.LATE_EVENT  # it may arrive over two roads
+            alarms.ring(conn, tenant=found.tenant, code=code, subject=found.message_id, at=env.now())
+    elif row.state != State.DELIVERED or receipt.refused is not None:
         _late(env, conn, found, receipt, State(row.state))
-        return
+    if receipt.refused is None and row.state != State.WITHDRAWN:
+        tick(env, conn, Told(found, receipt, moved, in_force))
+
+
+def _move(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt, event: Event) -> str:
     refs: dict[str, str | int] = {"road": found.road}
-    if receipt.refused is not None and CODE.fullmatch(receipt.refused.code):
-        refs["answer"] = receipt.refused.code
+    answer = _answer(receipt)
+    if answer is not None and CODE.fullmatch(answer):
+        refs["answer"] = answer
     cause = event.value if event is Event.PARTNER_REFUSED else None
-    happening = unit_of_work.Happening(event, found.adapter, now, cause, refs)
-    moved = unit_of_work.move(conn, found.message_id, happening)
-    if event is Event.RECEIPT_CAME:
-        messages.add_receipt(conn, found.tenant, found.message_id, "application", "delivered", now, moved.entry_id)
-        if in_force != found and parcels.may_have_left(conn, found.message_id):  # it may arrive over two roads
-            alarms.ring(conn, tenant=found.tenant, code=AlarmCode.LATE_EVENT, subject=found.message_id, at=now)
+    happening = unit_of_work.Happening(event, found.adapter, env.now(), cause, refs)
+    return unit_of_work.move(conn, found.message_id, happening).entry_id
+
+
+def _answer(receipt: Receipt) -> str | None:
+    """What the journal says that the partner said: why not, or how far the letter came."""
+    if receipt.refused is not None:
+        return receipt.refused.code
+    return receipt.stage.value if receipt.stage is not Stage.DELIVERED else None
 
 
 def _of_answer(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> None:
@@ -101,8 +116,8 @@ def _of_answer(env: Environment, conn: Connection, found: StoredParcel, receipt:
 
 
 def _event(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt) -> Event:
-    if receipt.refused is None:
-        return Event.RECEIPT_CAME
+    if receipt.refused is None:  # a letter that came back before it was ever delivered is for a person, as a refusal is
+        return Event.PARTNER_REFUSED if receipt.stage is Stage.SHREDDED else Event.RECEIPT_CAME
     kind = conn.execute(message.select().where(message.c.id == found.message_id)).one().type
     another = receipt.refused.proof and another_road(env, conn, found.message_id, kind)
     return Event.ROAD_CLOSED if another else Event.PARTNER_REFUSED
@@ -110,7 +125,7 @@ def _event(env: Environment, conn: Connection, found: StoredParcel, receipt: Rec
 
 def _late(env: Environment, conn: Connection, found: StoredParcel, receipt: Receipt, state: State) -> None:
     """No row for it: the same one again is nothing; any other is journalled, and rings where two sides disagree."""
-    delivered = receipt.refused is None
+    delivered = receipt.refused is None and receipt.stage is not Stage.SHREDDED
     if (state, delivered) in _AGAIN:
         return
     refs: dict[str, str | int] = {"event": "receipt-came" if delivered else "receipt-refused", "state": state.value}

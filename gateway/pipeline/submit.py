@@ -17,6 +17,7 @@ from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.lifecycle import Effect, State
 from gateway.domain.message_type import Direction, MessageType
 from gateway.errors import MalformedRequestError, RequestError, SchemaError, TooLargeError, UnknownResourceError
+from gateway.pipeline import letter_clocks
 from gateway.pipeline.accept import require_room
 from gateway.pipeline.envelope import Melding, Vedlegg, read_envelope
 from gateway.pipeline.envelope_letter import Person
@@ -49,6 +50,7 @@ class _Submission:
     documents: tuple[tuple[Vedlegg, SealedRecord], ...]
     keys: tuple[str, ...]
     content: str
+    says: str | None
     at: int
 
 
@@ -122,7 +124,7 @@ async def _seal(
     message_key, wrapped = env.vault.new_key(melding.tenant, message_id)
     sealings: list[Sealing] = []
     try:
-        documents = await _documents(env, message_key, melding, kind, parts, sealings)
+        documents, read = await _documents(env, message_key, melding, kind, parts, sealings)
         envelope = env.vault.sealing(message_key, MELDING)
         sealings.append(envelope)
         envelope.update(raw)
@@ -143,6 +145,7 @@ async def _seal(
         documents=tuple(zip(documents, records[:-1], strict=True)),
         keys=_keys(env, client, melding, key),
         content=_content(env, melding.tenant, records),
+        says=letter_clocks.says(kind, read),
         at=env.now(),
     )
 
@@ -170,10 +173,11 @@ async def _documents(
     kind: MessageType,
     parts: AsyncIterator[Part],
     sealings: list[Sealing],
-) -> list[Vedlegg]:
-    """The documents in the order they came: each one that the envelope names, once, and no other."""
+) -> tuple[list[Vedlegg], object]:
+    """The documents in the order they came: each one that the envelope names, once, and no other. And what was read of them."""
     awaited = {document.filnavn: document for document in melding.vedlegg}
     found: list[Vedlegg] = []
+    read: object = None
     async for part in parts:
         document = awaited.pop(part.name, None)
         if document is None:
@@ -181,15 +185,16 @@ async def _documents(
             raise MalformedRequestError(detail)
         sealing = env.vault.sealing(key, f"document:{document.filnavn}")
         sealings.append(sealing)
-        await _pour(env, kind, document, part.stream, sealing)
+        read = await _pour(env, kind, document, part.stream, sealing) or read
         found.append(document)
     if awaited:
         detail = f"melding.vedlegg: {len(awaited)} of the documents are missing in the request"
         raise MalformedRequestError(detail)
-    return found
+    return found, read
 
 
-async def _pour(env: Environment, kind: MessageType, document: Vedlegg, stream: Stream, sealing: Sealing) -> None:
+async def _pour(env: Environment, kind: MessageType, document: Vedlegg, stream: Stream, sealing: Sealing) -> object:
+    """Seal one document. Returns what it says, where it has a schema."""
     read = bytearray() if document.filnavn == kind.schema_document else None
     async for chunk in stream:
         sealing.update(chunk)
@@ -202,11 +207,13 @@ async def _pour(env: Environment, kind: MessageType, document: Vedlegg, stream: 
     if document.storrelse is not None and document.storrelse != sealing.size:
         detail = "melding.vedlegg: a document is not as large as storrelse says"
         raise MalformedRequestError(detail)
-    if read is not None:
-        reading = read_json(bytes(read))
-        if reading.warnings or env.types.flaws(kind.key, reading.document):
-            message = "a document does not follow the schema of its type"
-            raise SchemaError(message)
+    if read is None:
+        return None
+    reading = read_json(bytes(read))
+    if reading.warnings or env.types.flaws(kind.key, reading.document):
+        message = "a document does not follow the schema of its type"
+        raise SchemaError(message)
+    return reading.document
 
 
 def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
@@ -222,6 +229,7 @@ def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
     for record in records:
         payloads.insert(conn, tenant, message_id, record.purpose, record.stored)
     messages.add_documents(conn, [_document(env, sent, *pair) for pair in sent.documents])
+    letter_clocks.begin(env, conn, message_id, sent.kind, sent.melding, sent.says)
     refs: dict[str, str | int] = {
         "type": sent.kind.key,
         "documents": len(sent.documents),

@@ -176,8 +176,11 @@ def _ring_clock(env: Environment, conn: Connection, message_id: str, clock_id: s
         return False
     level = row.rung + 1
     conn.execute(clock.update().where(same).values(rung=level))
-    subject = f"{message_id}/{clock_id}"
-    alarms.ring(conn, tenant=row.tenant, code=AlarmCode.CLOCK_RINGS, subject=subject, at=now, level=level)
+    rule = env.rules.get(clock_id)
+    if rule is None or not rule.expires:  # a period that runs out is only read again
+        code = AlarmCode(rule.alarm) if rule is not None else AlarmCode.CLOCK_RINGS
+        subject = f"{message_id}/{clock_id}" if code is AlarmCode.CLOCK_RINGS else message_id
+        alarms.ring(conn, tenant=row.tenant, code=code, subject=subject, at=now, level=level)
     reread_clocks(env, conn, conn.execute(select(message).where(message.c.id == message_id)).one())
     return True
 
