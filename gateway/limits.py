@@ -180,7 +180,7 @@ GIVE_BACK_AFTER_S: Final = 30.0  # before a delivery that cannot be stored is gi
 # Letters: what one PDF may cost the process that reads it
 PDF_BYTES_MAX: Final = 128 * MIB
 PDF_READ_S_MAX: Final = 10.0  # of wall time and of processor time; a page takes some milliseconds
-PDF_MEMORY_BYTES_MAX: Final = 1 * GIB  # address space: the libraries alone take 250 MiB
+PDF_MEMORY_BYTES_MAX: Final = 1 * GIB  # address space: the libraries take 60 MiB, and a PDF its own size at least
 PDF_READER_PDFS: Final = 200  # so many are read by one process, then by a fresh one
 PDF_PAGES_MAX: Final = 1000  # looked at; a letter may have far fewer
 PDF_NODES_MAX: Final = 500_000  # names, lists and dictionaries of its objects that are walked

@@ -18,6 +18,8 @@ _FILES: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ("tenants/(kommunenummer).toml", "", config.Tenant),
     ("frister.toml", "(clock id)", config.Frist),
     ("hjemler.toml", "(id)", config.Hjemmel),
+    ("brev.toml", "", config.Brev),
+    ("regler.toml", "(rule)", config.Regel),
 )
 _BOUNDS: Final = ("ge", "le", "min_length", "pattern")
 _WORDS: Final = {

@@ -20,6 +20,7 @@ from gateway.cli import (
     keys,
     ledger,
     messages,
+    preflight,
     register,
     service,
     simulate,
@@ -37,6 +38,7 @@ check_log.register(app)
 ledger.register(app)
 backup.register(app)
 adapters.register(app)
+preflight.register(app)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")

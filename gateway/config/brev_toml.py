@@ -1,10 +1,30 @@
 """``brev.toml`` and ``regler.toml``: what the municipality decides of letters, and where the law stands that rules follow."""
 
+import re
 from datetime import date
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway.config.values import Section
+
+_FORM: Final = re.compile(
+    r"(?:(?:[A-Za-zÆØÅæøå0-9 /:_-]|\\[d./-]|\[[A-Za-zÆØÅæøå0-9 /:_-]+\])(?:\{\d{1,2}(?:,\d{1,2})?\}|\?)?)+"
+)
+_CHOICES_MAX: Final = 3
+
+
+def _linear(form: str) -> str:
+    r"""Signs, ``\d`` and sets in brackets, each so many times: found in any text in a time that grows with its length alone."""
+    if _FORM.fullmatch(form) is None or len(re.findall(r"\?|,\d", form)) > _CHOICES_MAX:
+        message = "only letters, digits, blank / : - _ \\\\d \\\\. and [...], each with {n}, {n,m} or ?, at most three of the last two"
+        raise ValueError(message)
+    try:
+        re.compile(form)
+    except re.error as error:
+        message = "a set or a number of times is the wrong way round"
+        raise ValueError(message) from error
+    return form
 
 
 class Vei(Section):
@@ -38,7 +58,8 @@ class Papir(Section):
 class Priser(Section):
     """What letters cost, in kroner, for the preview alone: a letter's price, and what each further sheet or mebibyte adds.
 
-    ``ark_i_c5``: so many sheets go in the small envelope; more cost ``stor_konvolutt`` beside.
+    ``ark_i_c5``: so many sheets go in the small envelope; more cost ``stor_konvolutt`` beside. ``store_minst``: the carrier
+    counts at least so many large envelopes a day.
     """
 
     digitalt_brev: float = Field(default=0.0, ge=0)
@@ -48,6 +69,7 @@ class Priser(Section):
     stor_konvolutt: float = Field(default=0.0, ge=0)
     rekommandert: float = Field(default=0.0, ge=0)
     ark_i_c5: int = Field(default=7, ge=1)
+    store_minst: int = Field(default=1, ge=1, le=1000)
 
 
 class Brev(Section):
@@ -62,7 +84,7 @@ class Brev(Section):
     utskrift_virkedager: int = Field(default=5, ge=1, le=30)
     godkjenning_fra_fagsystem: bool = False
     fortrolig_digitalt: bool = False
-    saksnummer: str | None = Field(default=None, max_length=200)
+    saksnummer: Annotated[str, AfterValidator(_linear)] | None = Field(default=None, max_length=200)
     ord_som_roper: tuple[str, ...] = (
         "barnevern",
         "barnevernet",

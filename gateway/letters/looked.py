@@ -8,10 +8,18 @@ from typing import Any, Final, Self
 
 from gateway.errors import DocumentError
 
-PASSWORD: Final = "pdf-password"
+PASSWORD: Final = "pdf-password"  # noqa: S105  a code
 BROKEN: Final = "pdf-broken"
 TOO_HARD: Final = "pdf-too-hard"
 TOO_LARGE: Final = "pdf-too-large"
+
+READY: Final = b"ready\n"
+"""What the process that reads PDFs says first."""
+LENGTH_BYTES: Final = 8
+"""Before a question and an answer stands its length, the highest octet first."""
+
+Rect = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,12 @@ import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from gateway import limits
 from gateway.config import Vindu
 from gateway.errors import DocumentError, ReaderUnavailableError
-from gateway.letters.looked import TOO_HARD, TOO_LARGE, Looked, Reading
-
-READY: Final = b"ready\n"
-LENGTH_BYTES: Final = 8
+from gateway.letters.looked import LENGTH_BYTES, READY, TOO_HARD, TOO_LARGE, Looked, Reading, Rect
 
 
 @dataclass(slots=True)
@@ -69,7 +66,7 @@ class Reader:
             watch = threading.Timer(self.seconds, _expire, (child.process, expired))
             watch.start()
             try:
-                answer = _ask(child, self.window, pieces, size_bytes)
+                answer = _ask(child, _rect(self.window), pieces, size_bytes)
                 whole = answer is not None
             finally:
                 watch.cancel()
@@ -100,6 +97,11 @@ class Reader:
         return self._child
 
 
+def _rect(window: Vindu) -> Rect:
+    left, top = window.venstre_mm, window.topp_mm
+    return left, top, left + window.bredde_mm, top + window.hoyde_mm
+
+
 def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
     expired.set()
     process.kill()
@@ -128,10 +130,10 @@ def _begin() -> _Child:
     return child
 
 
-def _ask(child: _Child, window: Vindu, pieces: Iterable[bytes], size_bytes: int) -> Reading | None:
+def _ask(child: _Child, window: Rect, pieces: Iterable[bytes], size_bytes: int) -> Reading | None:
     """One question and its answer; None when it died of it, answered nonsense, or the pieces are not of that size."""
     into, out = child.pipes
-    question = json.dumps({"size": size_bytes, "window": window.model_dump()}).encode()
+    question = json.dumps({"size": size_bytes, "window": window}).encode()
     alive, given = _give(into, len(question).to_bytes(LENGTH_BYTES, "big") + question), 0
     for piece in pieces:
         alive = alive and _give(into, piece)

@@ -6,36 +6,22 @@ It finds what is written plainly, or split and spelled as people and programs do
 import html
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Self
 
-from gateway.domain.identity_number import is_identity_number
 from gateway.errors import DocumentError
 from gateway.letters.looked import Reading
+from gateway.letters.traces import COUNTED, Known, Search, plain_words, telling
 
+__all__ = ["Findings", "Known", "screen_pdf", "screen_text"]
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What may stand in the documents, and what may not. Nothing of it is kept.
+OUTSIDE: Final = 0
+"""Stands for a page number where a text is on no page."""
 
-    ``numbers``: identity numbers of everybody in the envelope; ``parents_numbers``: those among them that are parents'.
-    ``case_numbers``: this case's own. ``case_number_form``: ``Brev.saksnummer``. ``municipalities``: names under which one may be
-    named in a letterhead: the sender's, the recipient's. ``protected_addresses``: lines of addresses that nobody may
-    learn. ``reporter_names``: of whoever reported, where that is to be kept. ``names``: of every person in the envelope.
-    ``telling_words``: ``Brev.ord_som_roper``.
-    """
-
-    numbers: frozenset[str] = field(default=frozenset(), repr=False)
-    parents_numbers: frozenset[str] = field(default=frozenset(), repr=False)
-    case_numbers: frozenset[str] = field(default=frozenset(), repr=False)
-    case_number_form: str | None = None
-    municipalities: tuple[str, ...] = field(default=(), repr=False)
-    protected_addresses: tuple[str, ...] = field(default=(), repr=False)
-    reporter_names: tuple[str, ...] = field(default=(), repr=False)
-    names: tuple[str, ...] = field(default=(), repr=False)
-    telling_words: tuple[str, ...] = ()
+_TAG: Final = re.compile(r"<[^<>]*>")
+_QUOTED: Final = re.compile(r"[\"']([^\"']+)[\"']")
+_NAME_PART_CHARS: Final = 3  # a shorter part of a name is a word as others
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +39,7 @@ class Findings:
     other_municipalities: int = 0
     protected_addresses: int = 0
     reporters_names: int = 0
-    telling_properties: int = 0
+    telling_properties: bool = False
     pages: tuple[int, ...] = ()
 
     @classmethod
@@ -69,9 +55,67 @@ class Findings:
 
 def screen_pdf(reading: Reading, known: Known) -> Findings:
     """Look through a PDF's pages, form fields, notes and properties."""
-    raise NotImplementedError
+    looked = reading.looked
+    if looked.fault is not None:
+        return Findings(screened=False)
+    texts = [(number, text) for number, text in enumerate(reading.texts, 1)] + [
+        (OUTSIDE, each) for each in reading.asides
+    ]
+    found = _search(texts, Search.of(known), reading.letterhead)
+    told = any(tells(text, known) for text in looked.metadata)
+    whole = len(reading.texts) == len(looked.pages) and all(page.readable for page in looked.pages)
+    return replace(found, screened=whole, telling_properties=told)
 
 
 def screen_text(content: bytes, media_type: str, known: Known) -> Findings:
     """Look through a JSON, XML or text document; what is no such text counts as not read."""
-    raise NotImplementedError
+    try:
+        text = content.decode("utf-8-sig")
+        if media_type.endswith("json"):
+            text = "\n".join(_strings(json.loads(text)))
+        elif media_type.endswith("xml"):
+            text = html.unescape(_TAG.sub(_attributes, text))
+        elif not media_type.startswith("text/"):
+            return Findings(screened=False)
+    except (ValueError, RecursionError):
+        return Findings(screened=False)
+    return _search([(OUTSIDE, text)], Search.of(known), "")
+
+
+def tells(text: str, known: Known) -> bool:
+    """Whether a property says who or what a letter is about: part of a person's name, a case number, a telling word."""
+    words = f" {plain_words(text)} "
+    names = {word for name in known.names for word in plain_words(name).split() if len(word) >= _NAME_PART_CHARS}
+    cases = {plain_words(number) for number in known.case_numbers} - {""}
+    return any(f" {part} " in words for part in names | cases) or telling(text, known.telling_words)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every name, text and number of a JSON document."""
+    below = [value]
+    while below:
+        each = below.pop()
+        if isinstance(each, dict):
+            yield from each
+            below += each.values()
+        elif isinstance(each, list):
+            below += each
+        elif isinstance(each, str | int) and not isinstance(each, bool):
+            yield str(each)
+
+
+def _attributes(tag: re.Match[str]) -> str:
+    """What stands in a tag beside its name: texts in quotes."""
+    return " " + " ".join(_QUOTED.findall(tag[0])) + " "
+
+
+def _search(texts: Iterable[tuple[int, str]], search: Search, letterhead: str) -> Findings:
+    counts, pages = dict.fromkeys(COUNTED, 0), set[int]()
+    for number, text in texts:
+        for name, count in search.count(text).items():
+            counts[name] += count
+            if count:
+                pages.add(number)
+    counts["other_municipalities"] = search.municipalities(letterhead)
+    told: dict[str, Any] = {"screened": True, "pages": tuple(sorted(pages))} | counts
+    return Findings(**told)

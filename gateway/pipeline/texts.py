@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.pipeline.hold_texts import BY_RULE
+from gateway.pipeline.preflight_texts import BY_FAULT
 
 PAPER_COPY_POSSIBLE: Final = "paper-copy-possible"
 
@@ -45,7 +46,7 @@ FAILED_RECEIPT: Final = (
 )
 """What a sender reads in a negative receipt: the same for everybody, so that it tells nothing of anybody."""
 
-HOLDS: Final[dict[str, str]] = BY_RULE | {
+HOLDS: Final[dict[str, str]] = BY_RULE | BY_FAULT | {
     "no-road-left": "Ingen vei fram til mottakeren er igjen. Velg en annen måte å levere på.",
     "no-address": "Mottakeren mangler adressen som denne veien trenger. Rett opp adressen og send på nytt.",
     "recipient-unknown": "Mottakeren finnes ikke på denne veien. Finn riktig enhet før sending.",
