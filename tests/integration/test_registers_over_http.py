@@ -150,6 +150,7 @@ async def test_a_client_without_the_scope_gets_no_answer(kind):
             await ask(KARI)
 
 
+@pytest.mark.proves("S88")
 @pytest.mark.parametrize("kind", ["krr", "freg"])
 async def test_no_number_and_no_name_stands_in_an_address_a_log_or_an_error(kind):
     said = []

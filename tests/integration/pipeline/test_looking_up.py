@@ -172,6 +172,7 @@ async def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(here, mon
     assert here.counted.asked == [KARI, PER, UKJENT, KARI]
 
 
+@pytest.mark.proves("S79")
 async def test_what_is_remembered_is_found_by_a_pseudonym_alone(here):
     await resident(here)
     remembered = here.env.roads.registers.remembered
