@@ -33,6 +33,7 @@ _WORDS: Final = {
     r"^bool": "true or false",
     r"^int": "whole number",
     r"^float": "number",
+    r"^date$": "date",
     r"str": "text",
 }
 """The first pattern that a type's name matches says how it is told."""
