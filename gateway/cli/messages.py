@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from gateway.cli.options import (
     show_table,
     with_environment,
 )
+from gateway.cli.release import held, release
 from gateway.domain.lifecycle import FINAL, State
 from gateway.errors import UnknownResourceError
 from gateway.pipeline import retention
@@ -34,7 +36,6 @@ from gateway.store.tables import message_state, queue_item
 MessageId = Annotated[str, typer.Argument(help="The message's id, as `list` shows it.")]
 _VERBS = {
     "hold": "Stop a message until somebody releases it.",
-    "release": "Let a held or quarantined message go on; a quarantined one is opened again.",
     "accept": "Offer a quarantined report as it is, with its warning.",
     "refuse": "Refuse a held or quarantined message; its sender gets a negative receipt.",
     "withdraw": "Give up a held outgoing message.",
@@ -47,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command("trace")(trace)
     app.command("confirm")(confirm)
     app.command("shred")(shred)
+    app.command("release")(release)
     for verb, text in _VERBS.items():
         app.command(verb, help=text)(_decider(verb))
 
@@ -124,6 +126,7 @@ def _traced(conn: Connection, message_id: str) -> dict[str, Any]:
         "type": state.type,
         "state": state.state,
         "means": STATES[state.state],
+        "hold": asdict(hold) if (hold := held(conn, message_id)) is not None else None,
         "events": [json.loads(row.entry) for row in journal.of_message(conn, message_id)],
         "history": [
             {"at": journal.rfc3339(row.at), "status": row.status} for row in messages.all_history(conn, message_id)
@@ -148,6 +151,8 @@ def _write_words(folder: Path, words: Mapping[str, bytes]) -> list[str]:
 
 def _print_trace(found: dict[str, Any]) -> None:
     print(f"{found['id']}  {found['type']}  {found['tenant']}\n{found['state']}: {found['means']}\n")
+    if (hold := found["hold"]) is not None:
+        print(f"{hold['cause']} (released by {hold['persons']} of {hold['needed']}):\n{hold['text']}\n")
     rows = [
         {"at": event["at"], "event": event["event"], "actor": event["actor"], "code": event["code"]}
         for event in found["events"]

@@ -18,6 +18,7 @@ from gateway.domain.lifecycle import Event, State
 from gateway.domain.message_type import Direction, Lane
 from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.release import hold_of
 from gateway.pipeline.texts import WARNINGS
 from gateway.store import journal, messages, payloads, unit_of_work
 from gateway.store.database import now_us, row_by
@@ -148,9 +149,24 @@ async def head(env: Environment, client: CaseSystemClient, message_id: str) -> d
                 "trust": signer.trust,
             },
             "thread": None,
+            "hold": _hold(conn, row),
         }
 
     return await env.store.write(work, Point.SHOW, Lane.CONCERN)
+
+
+def _hold(conn: Connection, row: Row[Any]) -> dict[str, Any] | None:
+    """Why a message that goes out is held, in plain words, and how many people must release it."""
+    if row.direction != Direction.OUT.value or row.state != State.HELD.value:
+        return None
+    hold = hold_of(conn, row.id, str(row.cause or ""))
+    return {
+        "code": hold.cause,
+        "rule": hold.rule,
+        "text": hold.text,
+        "personsNeeded": hold.needed,
+        "personsSoFar": hold.persons,
+    }
 
 
 async def fetch(env: Environment, client: CaseSystemClient, message_id: str, name: str) -> DocumentBytes:

@@ -20,6 +20,7 @@ from gateway.errors import MalformedRequestError, RequestError, SchemaError, Too
 from gateway.pipeline import letter_clocks
 from gateway.pipeline.accept import require_room
 from gateway.pipeline.envelope import Melding, Vedlegg, read_envelope
+from gateway.pipeline.envelope_check import require_deliverable
 from gateway.pipeline.envelope_letter import Person
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
@@ -66,6 +67,7 @@ async def submit(env: Environment, client: CaseSystemClient, key: str, parts: As
     if melding.tenant not in client.tenants:
         raise UnknownResourceError(NO_SUCH)
     kind = _kind(env, melding)
+    require_deliverable(env, melding)
     require_room(env, kind.lane)
     require_quota(env, kind.lane, client.id)
     submission = await _seal(env, client, key, raw, melding, kind, parts)

@@ -47,6 +47,7 @@ async def live_through(env, site):
     sending = await with_roads(env, site.tenant, loopback=Scripted())
     await hand_in(sending, client, documents={"brev.pdf": bytes(FILE_BYTES)})
     await work_off(sending)
+    await _half_released(env, site, client)
     await _clients(env, site)
     await number(env)
     await _followed(env)
@@ -79,6 +80,14 @@ async def _repeated(env, intake, sender):
     await work_off(env)
     assert (await intake.accept(again)).repeated
     assert await state_of(env, message_id) == State.RECEIPTED
+
+
+async def _half_released(env, site, client):
+    """A message that two people must release, and one has."""
+    guarded = await with_roads(env, site.tenant, guards=["R18"], loopback=Scripted())
+    message_id = await hand_in(guarded, client)
+    await work_off(guarded)
+    assert await people.decide(guarded, message_id, Decision("release", "kari", "riktig mottaker")) == State.HELD
 
 
 async def _clients(env, site):
