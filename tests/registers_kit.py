@@ -65,4 +65,12 @@ async def register(kind, session_s=5.0, granted=SCOPES, **settings):
         maskinporten = Maskinporten({"krr": client, "freg": client}, session, clock, logging.to(log))
         context = Context(clock, session, logging.to(log), tokens=maskinporten.tokens, tls=client_context)
         async with spec.open(settings_kind(api_url=base, **settings), context) as adapter:
-            yield SimpleNamespace(server=server, adapter=adapter, log=log, clock=clock, base=base)
+            yield SimpleNamespace(
+                server=server,
+                adapter=adapter,
+                log=log,
+                clock=clock,
+                base=base,
+                client=known,
+                tokens=lambda scope: maskinporten.tokens(kind, scope),
+            )

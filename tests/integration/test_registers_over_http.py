@@ -1,10 +1,15 @@
 """KRR and Folkeregisteret over HTTP with real tokens: what is told of people of every kind, and that a fault is no fact."""
 
+import json
+
+import aiohttp
 import pytest
 
 from gateway.domain.persons import Contact, Grading, Resident, Standing
 from gateway.errors import DocumentError, PartnerRefusedError, PartnerUnavailableError
+from gateway.simulators.issuer import TokenIssuer
 from gateway.simulators.registers.faults import RegisterFault
+from gateway.simulators.registers.freg import PATH, SCOPE
 from gateway.simulators.registers.people import ContactKind
 from gateway.testing.contract import texts
 from tests.registers_kit import (
@@ -13,6 +18,7 @@ from tests.registers_kit import (
     PEOPLE,
     PER,
     RESERVERT,
+    SCOPES,
     SPERRET,
     UKJENT,
     graded,
@@ -169,3 +175,49 @@ async def test_no_number_and_no_name_stands_in_an_address_a_log_or_an_error(kind
     for one in PEOPLE:
         for word in (one.number, one.first_name, one.last_name):
             assert word not in everything
+
+
+@pytest.mark.parametrize("kind", ["krr", "freg"])
+async def test_the_simulators_refuse_what_no_register_takes(kind):
+    field = {"krr": "personidentifikatorer", "freg": "foedselsEllerDNummer"}[kind]
+    async with register(kind) as here, aiohttp.ClientSession() as session:
+        (route,) = (one for one in here.server.routes()[:1])
+        token = await here.tokens(" ".join(sorted(SCOPES))).token()
+        foreign = TokenIssuer("https://andre.example/", [])._answer(here.client, None, "x", None, 0)["access_token"]
+
+        async def status(data, given=token):
+            headers = {"Authorization": f"Bearer {given}", "Content-Type": "application/json"} if given else {}
+            async with session.post(here.base + route.path, data=data, headers=headers) as answer:
+                return answer.status
+
+        assert await status(json.dumps({field: [KARI]})) == 200  # the control
+        for wrong in (None, "x", foreign):
+            assert await status(json.dumps({field: [KARI]}), wrong) == 401
+        for wrong in (
+            b"{",
+            b"[]",
+            json.dumps({field: []}),
+            json.dumps({field: [1]}),
+            json.dumps({field: [KARI] * 1001}),
+        ):
+            assert await status(wrong) == 400
+
+
+async def test_folkeregisteret_answers_the_parts_that_were_asked_for_and_the_basis_without_any():
+    async with register("freg") as here, aiohttp.ClientSession() as session:
+        token = await here.tokens(SCOPE).token()
+
+        async def parts(query):
+            call = session.post(
+                f"{here.base}{PATH}{query}",
+                json={"foedselsEllerDNummer": [SPERRET]},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            async with call as answer:
+                return set((await answer.json())["oppslag"][0]["folkeregisterperson"])
+
+        number = {"identifikasjonsnummer"}
+        assert await parts("?part=status") == number | {"status"}
+        assert await parts("/?part=navn&part=adressebeskyttelse") == number | {"navn", "adressebeskyttelse"}
+        basis = number | {"status", "navn", "adressebeskyttelse", "bostedsadresse"}
+        assert await parts("") == await parts("?part=person-basis") == basis
