@@ -64,20 +64,21 @@ def begin(
     reread_clocks(env, conn, row)
 
 
-def delivered(env: Environment, conn: Connection, row: Row[Any], at: int, actor: str, way: Way) -> None:
+def delivered(env: Environment, conn: Connection, row: Row[Any], at: int, actor: str, way: Way) -> bool:
     """It is in the mailbox, or with the post (``at``, microseconds). The earliest time that was told counts.
 
-    The caller holds the message's lock and writes an entry of it.
+    The caller holds the message's lock and writes an entry of it. Returns whether a clock could move.
     """
     kind = _kind(env, row)
     if kind is None or not _moves(kind):
-        return
+        return False
     back = max((one.at for one in messages.case_events(conn, row.id, RETURNED)), default=0)
     if at <= back or any(back < one.at <= at for one in messages.case_events(conn, row.id, DELIVERED)):
-        return
+        return False
     move_clocks(env, conn, row, DELIVERED, at, actor, way.value)
     if kind.audience is Audience.REPORTER:
         _tell_report(env, conn, row, FEEDBACK_DELIVERED, at, actor)
+    return True
 
 
 def opened(env: Environment, conn: Connection, row: Row[Any], at: int, actor: str) -> None:

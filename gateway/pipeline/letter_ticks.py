@@ -54,9 +54,11 @@ def tick(env: Environment, conn: Connection, told: Told) -> None:
     if stage is Stage.OPENED:  # what was opened was delivered
         _add(env, conn, told, Stage.DELIVERED, at)
     new = _add(env, conn, told, stage, at)
-    if new or told.receipt.at is not None:  # a time of the carrier's own can be an earlier one
-        way = Way.PAPER if stage is Stage.POSTED else Way.of(told.parcel.road)
+    way = Way.PAPER if stage is Stage.POSTED else Way.of(told.parcel.road)
+    if new:
         letter_clocks.delivered(env, conn, row, at, actor, way)
+    elif told.receipt.at is not None and letter_clocks.delivered(env, conn, row, at, actor, way):
+        _tell(env, conn, told, stage, at)  # it was delivered earlier than was believed
     if new and stage is Stage.OPENED:
         letter_clocks.opened(env, conn, row, at, actor)
 
@@ -77,14 +79,16 @@ def _add(env: Environment, conn: Connection, told: Told, stage: Stage, at: int) 
     if any(one.kind == kind for one in messages.receipts(conn, message_id)):
         return False
     entry_id = told.moved if stage in _ENDS else None
-    if entry_id is None:
-        refs: dict[str, str | int] = {"road": told.parcel.road, "at": journal.rfc3339(at)}
-        entry = journal.Entry(
-            journal.LETTER_TOLD, tenant, env.now(), told.parcel.adapter, message_id, code=stage.value, refs=refs
-        )
-        entry_id = journal.write(conn, entry)
-    messages.add_receipt(conn, tenant, message_id, kind, value, at, entry_id)
+    messages.add_receipt(conn, tenant, message_id, kind, value, at, entry_id or _tell(env, conn, told, stage, at))
     return True
+
+
+def _tell(env: Environment, conn: Connection, told: Told, stage: Stage, at: int) -> str:
+    """An entry of its own, and so a line of the feed. Returns its id."""
+    tenant, message_id, actor = told.parcel.tenant, told.parcel.message_id, told.parcel.adapter
+    refs: dict[str, str | int] = {"road": told.parcel.road, "at": journal.rfc3339(at)}
+    entry = journal.Entry(journal.LETTER_TOLD, tenant, env.now(), actor, message_id, code=stage.value, refs=refs)
+    return journal.write(conn, entry)
 
 
 def _at(env: Environment, row: Row[Any], receipt: Receipt) -> int:

@@ -175,7 +175,7 @@ def _ring_clock(env: Environment, conn: Connection, message_id: str, clock_id: s
     if row is None:
         return False
     level = row.rung + 1
-    conn.execute(clock.update().where(same).values(rung=level))
+    conn.execute(clock.update().where(same).values(rung=level, next_ring=None))  # it rang: what is owed is the others'
     rule = env.rules.get(clock_id)
     if rule is None or not rule.expires:  # a period that runs out is only read again
         code = AlarmCode(rule.alarm) if rule is not None else AlarmCode.CLOCK_RINGS

@@ -193,17 +193,18 @@ _FACTS: Final = (
 
 
 def replace_clocks(conn: Connection, tenant: str, message_id: str, readings: Sequence[ClockReading], now: int) -> None:
-    """Set the clocks as read; rings that lie behind us have rung."""
-    rung = {row.clock_id: row.rung for row in clocks(conn, message_id)}
-    if rung:
+    """Set the clocks as read; rings that lie behind us have rung, but for one that is due and that nobody heard yet."""
+    before = {row.clock_id: row for row in clocks(conn, message_id)}
+    if before:
         remove_rows(conn, clock, message_id=message_id)
     of = {"tenant": tenant, "message_id": message_id}
-    add_rows(conn, clock, [of | _clock_row(reading, rung.get(reading.id, 0), now) for reading in readings])
+    add_rows(conn, clock, [of | _clock_row(reading, before.get(reading.id), now) for reading in readings])
 
 
-def _clock_row(reading: ClockReading, rung: int, now: int) -> dict[str, Any]:
+def _clock_row(reading: ClockReading, before: Row[Any] | None, now: int) -> dict[str, Any]:
     running = reading.stopped is None and reading.due is not None
-    ahead = [at for at in map(micros, reading.rings) if at > now] if running else []
+    owed = before.next_ring if before is not None and before.next_ring is not None else now + 1
+    ahead = [at for at in map(micros, reading.rings) if at > now or at == owed] if running else []
     return {
         "clock_id": reading.id,
         "status": reading.status.value,
@@ -211,7 +212,7 @@ def _clock_row(reading: ClockReading, rung: int, now: int) -> dict[str, Any]:
         "due": micros(reading.due) if reading.due else None,
         "stopped": micros(reading.stopped) if reading.stopped else None,
         "next_ring": min(ahead, default=None),
-        "rung": rung,
+        "rung": before.rung if before is not None else 0,
     }
 
 

@@ -1,0 +1,347 @@
+"""What letters do to clocks: only what was delivered or opened moves them, at the carrier's time."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from gateway.catalogue import Catalogue
+from gateway.domain.deadlines import OSLO
+from gateway.domain.lifecycle import State
+from gateway.domain.message_type import Audience, LetterForm
+from gateway.domain.routing import Road
+from gateway.errors import ConflictError, MalformedRequestError
+from gateway.pipeline import case_events, sweeper
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.case_events import CaseEvent
+from gateway.pipeline.roads import Roads
+from gateway.pipeline.traffic import prepare
+from gateway.pipeline.worker import Incarnation
+from gateway.spi import Adapter, Clock, Receipt, Refused, Stage, Taken
+from gateway.store.messages import micros
+from gateway.store.tables import alarm, clock, journal
+from tests.integration.outbound.kit import (
+    KIND,
+    RECIPIENT,
+    OwnDirectory,
+    Scripted,
+    alarms_of,
+    hand_in,
+    melding,
+    parcels_of,
+    read,
+)
+from tests.reports import Sender
+from tests.work import state_of, work_off
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+SAID = b'{"innhold": "%s"}'
+
+
+@dataclass
+class Moved:
+    """The gateway's clock, put forward by the test."""
+
+    clock: Clock
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.clock.now() + self.ahead
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+
+
+class World:
+    """A gateway with letters of three kinds over one road, and reports coming in."""
+
+    def __init__(self, env, site, client) -> None:
+        known = {kind.key: kind for kind in env.types.types()}
+        letter = replace(known[KIND], letter=LetterForm({"nb": "Brev"}))
+        made = (
+            replace(letter, name="prove.vedtak", frister=("F12", "R15")),
+            replace(letter, name="prove.plan", frister=("F10D", "R15")),
+            replace(letter, name="prove.svar", audience=Audience.REPORTER, schema_document="svar.json"),
+        )
+        types = Catalogue(known | {kind.key: kind for kind in made}, {})
+        roads = Roads({kind.key: (Road("partner"),) for kind in made}, (), env.roads.bases)
+        self.partner = Scripted()
+        roads.open("partner", Adapter(outbound=self.partner, directory=OwnDirectory(env, site.tenant)))
+        self.clock = Moved(env.clock)
+        self.env = replace(env, types=types, roads=roads, clock=self.clock)
+        self.site, self.client = site, client
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    async def letter(self, kind="vedtak", says=None, **changes) -> str:
+        """Handed in and taken by the carrier."""
+        name = "svar.json" if kind == "svar" else "brev.pdf"
+        content = SAID % says.encode() if says else b"%PDF-1.7"
+        vedlegg = [{**melding()["vedlegg"][0], "filnavn": name, "storrelse": len(content)}]
+        envelope = melding(meldingstype=f"prove.{kind}", vedlegg=vedlegg, **changes)
+        message_id = await hand_in(self.env, self.client, envelope, {name: content})
+        await work_off(self.env)
+        return message_id
+
+    async def report(self, remote_id=None) -> str:
+        """Come in, opened."""
+        delivery = Sender(self.site, self.env).delivery(1)
+        accepted = await Intake(self.env).accept(replace(delivery, remote_id=remote_id))
+        await work_off(self.env)
+        return accepted.id
+
+    async def told(self, message_id, stage=Stage.DELIVERED, at=None, refused=None) -> None:
+        """The carrier tells."""
+        (parcel,) = await parcels_of(self.env, message_id)
+        receipt = Receipt("partner", RECIPIENT, "ref-1", parcel.key, refused, stage, at)
+        assert await Intake(self.env).receipt(receipt) is True
+
+    async def swept(self) -> None:
+        await sweeper.sweep(self.env, Incarnation("me"))
+
+    async def clocks(self, message_id) -> dict:
+        rows = await read(self.env, select(clock).where(clock.c.message_id == message_id))
+        return {row.clock_id: row for row in rows}
+
+    async def ticks(self, message_id) -> dict:
+        found = await case_events.receipts(self.env, self.client, message_id)
+        return {tick["kind"]: tick["at"] for tick in found}
+
+    async def tell(self, message_id, kind, **more):
+        told = CaseEvent(kind, micros(self.now), **more)
+        return await case_events.event(self.env, self.client, message_id, told)
+
+
+@pytest.fixture
+async def world(env, site, client) -> World:
+    await prepare(env, "partner")
+    return World(env, site, client)
+
+
+def written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+async def test_feedback_that_was_only_taken_leaves_its_clock_running_and_breaking_and_delivery_stops_it(world):
+    report = await world.report()
+    feedback = await world.letter("svar", "MOTTATT", oppfolgingAvMeldingId=report, meldingsforbindelse="Svar")
+    assert await state_of(world.env, feedback) is State.SENT
+    delivered_at = world.now + HOUR
+    world.clock.ahead = 22 * DAY
+    await world.swept()
+    broken = (await world.clocks(report))["F03"]
+    assert (broken.status, broken.stopped) == ("BRUTT", None)
+    assert "clock-rings" in await alarms_of(world.env, f"{report}/F03")
+
+    await world.told(feedback, at=delivered_at)
+
+    met = await world.clocks(report)
+    assert (met["F03"].status, met["F03"].stopped) == ("NADD", micros(delivered_at))
+    assert await alarms_of(world.env, feedback) == []
+    rows = await read(world.env, select(journal.c.event).where(journal.c.message_id == report))
+    assert "case-event" in [row.event for row in rows]
+
+
+async def test_feedback_names_the_report_by_the_senders_id_too_and_says_whether_the_investigation_is_answered(world):
+    report = await world.report("01990000-0000-7000-8000-0000000000aa")
+    await world.tell(report, "undersokelse_avsluttet")
+    answers = {"oppfolgingAvMeldingId": "01990000-0000-7000-8000-0000000000aa", "meldingsforbindelse": "Svar"}
+
+    await world.told(await world.letter("svar", "MOTTATT", **answers))
+    found = await world.clocks(report)
+    assert (found["F03"].status, found["F05"].status) == ("NADD", "AAPEN"), "that it came answers no investigation"
+
+    await world.told(await world.letter("svar", "FOLGES_OPP", **answers))
+    assert (await world.clocks(report))["F05"].status == "NADD"
+
+
+async def test_feedback_that_answers_nothing_here_rings(world):
+    lost = await world.letter(
+        "svar", "MOTTATT", oppfolgingAvMeldingId="01990000-0000-7000-8000-0000000000bb", meldingsforbindelse="Svar"
+    )
+
+    await world.told(lost)
+
+    assert await alarms_of(world.env, lost) == ["feedback-unlinked"]
+
+
+async def test_a_letter_that_came_back_was_not_delivered_and_its_clocks_run_again(world):
+    report = await world.report()
+    feedback = await world.letter("svar", "MOTTATT", oppfolgingAvMeldingId=report, meldingsforbindelse="Svar")
+    decision = await world.letter()
+    for letter in (feedback, decision):
+        await world.told(letter, Stage.POSTED, world.now)
+    assert ((await world.clocks(report))["F03"].status, (await world.clocks(decision))["F12"].status) == (
+        "NADD",
+        "AAPEN",
+    )
+
+    world.clock.ahead = 6 * DAY
+    for letter in (feedback, decision):
+        await world.told(letter, Stage.SHREDDED, world.now)
+        await world.told(letter, Stage.SHREDDED, world.now)  # the same again is nothing
+
+    assert ((await world.clocks(report))["F03"].status, (await world.clocks(decision))["F12"].status) == (
+        "AAPEN",
+        "VENTER",
+    )
+    assert await alarms_of(world.env, decision) == ["letter-returned"]
+    assert list(await world.ticks(decision)) == ["transport", "posted", "shredded"]
+    assert await state_of(world.env, decision) is State.DELIVERED
+
+
+async def test_a_letter_that_came_back_before_it_was_delivered_is_for_a_person(world):
+    decision = await world.letter()
+
+    await world.told(decision, Stage.SHREDDED)
+
+    assert await state_of(world.env, decision) is State.HELD
+    assert await alarms_of(world.env, decision) == ["letter-returned", "outbound-held"]
+
+
+async def test_the_period_for_complaining_begins_with_the_delivery_and_ends_by_itself_or_by_a_complaint(world):
+    quiet, contested = await world.letter(), await world.letter()
+    assert (await world.clocks(quiet))["F12"].status == "VENTER"
+    begun = world.now
+    for letter in (quiet, contested):
+        await world.told(letter, at=begun)
+
+    running = (await world.clocks(quiet))["F12"]
+    assert running.start == micros(begun)
+    due = datetime.fromtimestamp(running.due / 1_000_000, OSLO)
+    assert due.date() == (begun.astimezone(OSLO) + 21 * DAY).date()
+    with pytest.raises(MalformedRequestError, match="klage is told of the decision"):
+        await world.tell(await world.report(), "klage")
+    await world.tell(contested, "klage")
+    world.clock.ahead = 22 * DAY
+    await world.swept()
+
+    over = (await world.clocks(quiet))["F12"]
+    assert (over.status, over.stopped) == ("NADD", over.due), "a period that ran out broke nothing"
+    assert (await world.clocks(contested))["F12"].stopped < over.due
+    assert "clock-rings" not in await alarms_of(world.env, f"{quiet}/F12")
+
+
+async def test_a_plan_meets_its_days_goal_when_it_is_delivered_and_not_when_it_is_taken(world):
+    world.partner.answers = [Taken("ref-1"), Taken("ref-1", final=True)]
+    taken, final = await world.letter("plan"), await world.letter("plan")
+    world.clock.ahead = 2 * DAY
+    await world.swept()
+
+    assert (await world.clocks(taken))["F10D"].status == "BRUTT"
+    assert (await world.clocks(final))["F10D"].status == "NADD", "where taking is the delivery"
+
+
+async def test_an_unopened_letter_reminds_twice_until_it_is_opened_and_nobody_prints_it(world):
+    brev = {"sprak": "nb", "apningskvittering": True}
+    asked, not_asked = await world.letter(brev=brev), await world.letter()
+    on_paper = await world.letter(brev=brev)
+    began = world.now
+    for letter in (asked, not_asked):
+        await world.told(letter, at=began)
+    await world.told(on_paper, Stage.POSTED, began)
+    sent = len(world.partner.sent)
+    levels = []
+    for days in (1, 3, 6):
+        world.clock.ahead = days * DAY
+        await world.swept()
+        rows = await read(
+            world.env, select(alarm).where(alarm.c.code == "letter-unopened", alarm.c.closed_at.is_(None))
+        )
+        levels.append([(row.subject, row.level) for row in rows])
+    assert levels == [[], [(asked, 1)], [(asked, 2)]]
+    assert ((await world.clocks(not_asked))["R15"].status, (await world.clocks(on_paper))["R15"].status) == (
+        "BORTFALT",
+        "VENTER",
+    )
+    assert len(world.partner.sent) == sent
+
+    await world.told(asked, Stage.OPENED, world.now)
+
+    assert "letter-unopened" not in await alarms_of(world.env, asked)
+    assert (await world.clocks(asked))["R15"].stopped is not None
+
+
+async def test_ticks_come_in_any_order_twice_and_late_and_each_stands_once_at_the_carriers_time(world):
+    letter = await world.letter()
+    first, later = world.now, world.now + HOUR
+    world.clock.ahead = DAY
+    for stage, at in ((Stage.OPENED, later), (Stage.DELIVERED, first), (Stage.OPENED, later), (Stage.DELIVERED, None)):
+        await world.told(letter, stage, at)
+
+    ticks = await world.ticks(letter)
+    assert list(ticks) == ["transport", "application", "opened"]
+    assert (ticks["application"], ticks["opened"]) == (written(later), written(later))
+    assert (await world.clocks(letter))["F12"].start == micros(first), "the earliest delivery counts"
+    assert await state_of(world.env, letter) is State.DELIVERED
+    assert await alarms_of(world.env, letter) == []
+
+
+@pytest.mark.parametrize("wrong", [-400 * DAY, HOUR])
+async def test_a_time_that_cannot_be_is_not_believed(world, wrong):
+    letter = await world.letter()
+    before = micros(world.now)
+
+    await world.told(letter, at=world.now + wrong)
+
+    assert before <= (await world.clocks(letter))["F12"].start <= micros(world.now)
+
+
+async def test_a_case_with_letters_under_way_is_told_of_them_and_not_closed_unless_somebody_knows(world):
+    report = await world.report()
+    letter = await world.letter(avsendersRef="SAK-77")
+    other = await world.letter(avsendersRef="SAK-78")
+    answer = await world.letter("svar", "MOTTATT", oppfolgingAvMeldingId=report, meldingsforbindelse="Svar")
+
+    found = await world.tell(report, "undersokelse_avsluttet", reference="SAK-77")
+    assert [(one.id, one.type, one.state) for one in found] == [
+        (letter, "prove.vedtak.v1", "SENT"),
+        (answer, "prove.svar.v1", "SENT"),
+    ]
+    with pytest.raises(ConflictError, match=f"2 letters .*{letter}, {answer}") as refused:
+        await world.tell(report, "sak_avsluttet", reference="SAK-77")
+    assert refused.value.instance_code == "letters-open"
+    assert await world.tell(report, "sak_avsluttet", reference="SAK-77", acknowledged=True) == found
+
+    for one in (letter, answer):
+        await world.told(one)
+    assert await world.tell(report, "sak_avsluttet", reference="SAK-77") == ()
+    assert [one.id for one in await world.tell(other, "konklusjon", outcome="henlagt")] == [other]
+    rows = await read(world.env, select(journal.c.entry).where(journal.c.event == "letters-open"))
+    told = [json.loads(row.entry) for row in rows]
+    assert [(one["message_id"], one["code"], one["refs"]["listed"]) for one in told] == [
+        (report, None, 2),
+        (report, None, 2),
+        (report, "acknowledged", 2),
+        (other, None, 1),
+    ]
+
+
+async def test_clocks_of_a_type_that_left_the_configuration_stop_nobody(world):
+    """An operator takes a route away while letters are under way: receipts and sweeps go on."""
+    letter = await world.letter()
+    known = {kind.key: kind for kind in world.env.types.types() if kind.name != "prove.vedtak"}
+    world.env = replace(world.env, types=Catalogue(known, {}))
+
+    await world.told(letter)
+    await world.told(letter, Stage.OPENED)
+
+    assert await state_of(world.env, letter) is State.DELIVERED
+    assert list(await world.ticks(letter)) == ["transport", "application", "opened"]
+
+
+async def test_a_refusal_after_delivery_still_rings_and_adds_no_tick(world):
+    letter = await world.letter()
+    await world.told(letter)
+
+    await world.told(letter, refused=Refused("gone"))
+
+    assert list(await world.ticks(letter)) == ["transport", "application"]
+    assert await alarms_of(world.env, letter) == ["late-event"]
