@@ -13,7 +13,6 @@ from gateway.domain.routing import Road
 from gateway.letters.inspection import PDF, Inspected
 from gateway.letters.looked import PASSWORD, TOO_LARGE, Looked, Page
 
-NO_PAGES: Final = "pdf-no-pages"
 SCRIPT: Final = "pdf-script"
 LAUNCH: Final = "pdf-launch"
 EMBEDDED_FILE: Final = "pdf-embedded-file"
@@ -86,13 +85,12 @@ def _of_document(one: Inspected, takes: Vei, paper: Papir, *, on_paper: bool) ->
 
 
 _EVERYWHERE: Final[dict[str, Callable[[Looked], bool]]] = {
-    NO_PAGES: lambda looked: not looked.pages,
     SCRIPT: lambda looked: looked.scripts > 0,
     LAUNCH: lambda looked: looked.launches > 0,
     EMBEDDED_FILE: lambda looked: looked.embedded_files > 0,
     FORM: lambda looked: looked.xfa > 0,
 }
-"""What no road takes: it shows nothing, does something, or shows something else to somebody else."""
+"""What no road takes: it does something, or shows something else to somebody else."""
 
 
 def _on_paper(looked: Looked, paper: Papir) -> Iterator[tuple[str, str]]:

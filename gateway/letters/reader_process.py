@@ -86,7 +86,7 @@ def warm() -> None:
     sheet.docinfo["/Title"] = "æ"
     with sheet.open_metadata() as properties:
         properties["dc:title"] = "æ"
-    sheet.save(made)
+    sheet.save(made, encryption=pikepdf.Encryption(owner="-", user=""))
     if read(made.getvalue(), (0.0, 0.0, 10.0, 10.0))["looked"]["fault"] is not None:
         sys.exit(1)
 
