@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -36,7 +37,10 @@ class _Child:
 
     def end(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        for pipe in self.pipes:
+            with suppress(OSError):  # what was still to be written has no reader any more
+                pipe.close()
+        self.process.wait()
 
 
 @dataclass(slots=True)

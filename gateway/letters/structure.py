@@ -26,6 +26,7 @@ _STANDARD: Final = ("TIMES", "COURIER", "HELVETICA", "SYMBOL", "ZAPFDINGBATS", "
 """Fonts that print services have (``digipost.md`` 7), as names without dashes and blanks contain them."""
 _FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
 _XMP_TEXT: Final = re.compile(r">([^<>]{1,4000})<|(?!xmlns:)\b[\w.-]{1,60}:[\w.-]{1,60}=[\"']([^\"'<>]{1,4000})[\"']")
+_LIMIT: Final = "limits error"
 _FONT_NAMES_MAX: Final = 50
 _METADATA_MAX: Final = 50  # streams of it
 
@@ -70,6 +71,8 @@ def structure(pdf: bytes) -> Structure:
         _properties(opened, found)
         for node in _nodes(opened):
             _look(node, found)
+        if any(_LIMIT in warning for warning in opened.get_warnings()):
+            raise UnreadableError(TOO_HARD)  # qpdf left something out that another reader may find
         return found
 
 
