@@ -31,7 +31,6 @@ from gateway.store.payloads import StoredRecord
 NO_DOCUMENT: Final = "no-document-to-send"
 NO_FORM: Final = "no-letter-form"
 NO_ADDRESS: Final = "no-address"
-TIME_PAST: Final = "delivery-time-past"
 PLACE_TELLS: Final = "appointment-place-tells"
 NOT_RELEASED: Final = "r15-print-not-released"
 """Why a letter is held before it is made; texts stand in ``texts.HOLDS``."""
@@ -79,8 +78,6 @@ async def fix(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Sea
     form, brev = env.types.type(outgoing.row.type).letter, outgoing.melding.brev or Brev()
     if form is None:
         raise PolicyError(NO_FORM)
-    if brev.leveres_tidligst is not None and brev.leveres_tidligst <= env.clock.now():
-        raise PolicyError(TIME_PAST)
     place = brev.avtale.sted if brev.avtale is not None else None
     if place is not None and not window.neutral(place, env.brev.ord_som_roper):
         raise PolicyError(PLACE_TELLS)

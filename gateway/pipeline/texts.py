@@ -55,7 +55,6 @@ HOLDS: Final[dict[str, str]] = BY_RULE | BY_FAULT | {
     "cannot-seal": "Forsendelsen kunne ikke forsegles til mottakeren. Kontroller mottakerens sertifikat.",
     "no-document-to-send": "Brevet har ingen PDF. Legg ved brevet som PDF og send på nytt.",
     "no-letter-form": "Denne meldingstypen kan ikke sendes som brev. Velg en annen vei eller en annen meldingstype.",
-    "delivery-time-past": "Tidspunktet brevet tidligst skulle leveres, er passert. Trekk det tilbake og send på nytt uten eller med nytt tidspunkt.",
     "appointment-place-tells": "Møtestedet i innkallingen røper hva saken gjelder, og det vises utenfor brevet. Skriv det nøytralt og send på nytt.",
     "cannot-ask": "Det er uvisst om forsendelsen kom fram, og mottakeren kan ikke spørres. Ta kontakt med mottakeren.",
     "partner-refused": "Mottakeren tok ikke imot forsendelsen. Finn ut hvorfor før noe sendes på nytt.",
