@@ -1,13 +1,14 @@
 """What the configuration may say of the way out: a road away from oneself needs rules."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from gateway import config
 from gateway.app.parts import catalogue_of, roads_of
-from gateway.config import Configuration
-from gateway.domain.guards import GUARDS
+from gateway.config import Configuration, Regel
+from gateway.domain.guards import GUARDS, Period
 from gateway.domain.lifecycle import Effect
 from gateway.errors import ConfigError
 from gateway.pipeline.effects import HANDLERS
@@ -72,6 +73,42 @@ def test_what_cannot_be_is_told_at_start(tmp_path, routes, lines, told):
     assert told in faults(configuration(tmp_path, routes=routes, lines=lines))
 
 
+EVERY_RULE = f"guards = {list(GUARDS)}".replace("'", '"')
+TO_PEOPLE = f'"{KIND}" = ["fiks:kontoId", "fiks:fodselsnummer"]'
+
+
+def test_a_road_to_people_needs_every_rule_and_the_fault_names_those_that_are_missing(tmp_path):
+    without = EVERY_RULE.replace('"R05", ', "").replace('"R20", ', "")
+    assert f"{KIND} goes to people, which needs every rule; not listed: R05, R20" in faults(
+        configuration(tmp_path, routes=TO_PEOPLE, lines=without)
+    )
+
+
+def test_a_road_to_people_under_every_rule_is_sound(tmp_path):
+    found = roads(configuration(tmp_path, routes=TO_PEOPLE, lines=EVERY_RULE))
+    assert [road.letter for road in found.roads_of(KIND)] == [False, True]
+
+
+def test_the_days_of_a_rule_come_from_its_file_which_names_no_other_rule(tmp_path):
+    made = configuration(tmp_path, routes="")
+    rules = {"R24": Regel(lov="prøve", gyldig_fra=date(2026, 1, 1)), "R99": Regel(lov="x", gyldig_fra=date(2026, 1, 1))}
+    assert "regler.toml: there is no rule R99" in faults(made.model_copy(update={"regler": rules}))
+    found = roads(made.model_copy(update={"regler": {"R24": rules["R24"]}}))
+    assert found.periods == {"R24": Period(date(2026, 1, 1))}
+
+
+def test_the_list_of_units_names_organisations_and_their_accounts_alone(tmp_path):
+    lines = 'navn = "Skolen"\ngodkjent_av = "kari"\ngodkjent = 2026-01-01\n'
+    configuration(tmp_path / "first", routes="")
+    text = f'["987654325"]\n{lines}["987654325/konto-1"]\n{lines}[skolen]\n{lines}'
+    (tmp_path / "first" / "mottakere.toml").write_text(text, encoding="utf-8")
+    found, told = config.read(tmp_path / "first" / "gateway.toml")
+    assert found is not None
+    assert [fault for fault in told if "mottakere" in fault] == [
+        "mottakere.toml: skolen: want an organisation number, or number/account"
+    ]
+
+
 def test_the_shipped_route_is_no_road_where_the_loopback_adapter_is_not_listed(tmp_path):
     shipped = (ROOT / "config" / "routes.toml").read_text("utf-8")
     assert roads(configuration(tmp_path, routes=shipped, adapters=("fiks",))).roads_of(KIND) == ()
@@ -79,7 +116,7 @@ def test_the_shipped_route_is_no_road_where_the_loopback_adapter_is_not_listed(t
 
 def test_every_rule_of_the_configuration_names_a_law_that_envelopes_can_name(tmp_path):
     found = roads(configuration(tmp_path, routes=""))
-    assert {basis.law for basis in found.bases.values()} == {"BVL2021", "HPL"}
+    assert {basis.law for basis in found.bases.values()} == {"BVL2021", "FVL", "HPL"}
     assert all("§" not in basis.paragraph for basis in found.bases.values())
 
 
