@@ -16,6 +16,7 @@ from gateway.domain import guards
 from gateway.domain.guards import ALWAYS, GUARDS, PAPER_CODES, PERSONS, Allowed, Facts, Period, Stopped, asked, decide
 from gateway.domain.guards.facts import Secrecy
 from gateway.domain.message_type import Audience
+from gateway.errors import PolicyError
 from gateway.pipeline.texts import HOLDS
 from tests.conftest import ROOT
 from tests.unit.guards import (
@@ -59,6 +60,17 @@ def stop_of(facts: Facts) -> str:
 @pytest.mark.parametrize("facts", [to_mother(), to_school(), to_reporter(), in_service()])
 def test_what_no_rule_stops_is_allowed(facts):
     assert allowed(facts)
+
+
+def test_only_the_rules_allow():
+    with pytest.raises(PolicyError):
+        Allowed("a-parcel", object())
+
+
+def test_an_answer_is_good_for_the_parcel_it_was_asked_of():
+    decision = decide(GUARDS, to_mother(parcel="a-parcel"))
+    assert isinstance(decision, Allowed)
+    assert decision.parcel == "a-parcel"
 
 
 def test_every_rule_that_concerns_sending_is_there():
@@ -170,7 +182,7 @@ def test_a_needed_fact_that_is_left_out_never_lets_a_stopped_message_pass(facts,
 )
 def test_nothing_about_somebody_strictly_confidential_leaves_the_office(facts, change):
     graded = changed(replace(facts, approvals=EVERYBODY), *change)
-    assert graded.in_service or not graded.parties or not allowed(graded)
+    assert graded.in_service or not allowed(graded)
 
 
 @settings(deadline=None)
