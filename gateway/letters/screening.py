@@ -21,6 +21,8 @@ OUTSIDE: Final = 0
 
 _TAG: Final = re.compile(r"<[^<>]*>")
 _QUOTED: Final = re.compile(r"[\"']([^\"']+)[\"']")
+_PIECE_CHARS: Final = 50_000
+_OVERLAP_CHARS: Final = 500  # longer than anything that is sought
 _NAME_PART_CHARS: Final = 3  # a shorter part of a name is a word as others
 
 
@@ -109,12 +111,19 @@ def _attributes(tag: re.Match[str]) -> str:
     return " " + " ".join(_QUOTED.findall(tag[0])) + " "
 
 
+def _pieces(text: str) -> Iterator[str]:
+    """A long text bit by bit, each beginning before the end of the last: the threads beside this one get their turn."""
+    for start in range(0, max(1, len(text)), _PIECE_CHARS):
+        yield text[max(0, start - _OVERLAP_CHARS) : start + _PIECE_CHARS]
+
+
 def _search(texts: Iterable[tuple[int, str]], search: Search, letterhead: str) -> Findings:
     counts, pages = dict.fromkeys(COUNTED, 0), set[int]()
     for number, text in texts:
-        for name, count in search.count(text).items():
-            counts[name] += count
-            if count:
+        for piece in _pieces(text):
+            found = search.count(piece)
+            counts.update({name: counts[name] + count for name, count in found.items()})
+            if any(found.values()):
                 pages.add(number)
     counts["other_municipalities"] = search.municipalities(letterhead)
     told: dict[str, Any] = {"screened": True, "pages": tuple(sorted(pages))} | counts
