@@ -25,15 +25,15 @@ def open_letters(env: Environment, conn: Connection, row: Row[Any], reference: s
     """Letters of the case of a message, oldest first.
 
     Of one case is what was sent under the ``reference`` told now, under that of the message's confirmation or under the
-    message's own, and what answers it.
+    message's own, what answers it, and itself.
     """
     confirmed = row_by(conn, confirmation, message_id=row.id)
     given = env.vault.mac(row.tenant, "reference", reference.encode()) if reference else None
     references = (given, row.case_reference, confirmed.reference_mac if confirmed is not None else None)
-    answered = (row.id, row.remote_id)
+    ids = (row.id, row.remote_id)
     return tuple(
         OpenLetter(one.id, one.type, one.state)
-        for one in letters.under_way(conn, row.tenant, list(filter(None, references)), list(filter(None, answered)))
+        for one in letters.under_way(conn, row.tenant, list(filter(None, references)), list(filter(None, ids)))
         if _is_letter(env, one)
     )
 

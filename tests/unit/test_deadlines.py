@@ -34,7 +34,7 @@ moments = st.datetimes(
 )
 SPRING = date(2026, 3, 29)  # 02:00 becomes 03:00
 AUTUMN = date(2026, 10, 25)  # 03:00 becomes 02:00
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def oslo(day: date, hour: int = 10, minute: int = 0, *, fold: int = 0) -> datetime:
@@ -260,6 +260,80 @@ def test_a_stop_that_is_known_by_its_day_only_counts_on_the_day_of_the_start(rul
 
 def test_feedback_after_the_investigation_is_owed_to_public_reporters_only(rules: dict[str, ClockRule]) -> None:
     assert read(rules["F05"], facts=replace(FACTS, reporter_public=False)).status is ClockStatus.LAPSED
+
+
+# --- of letters -----------------------------------------------------------------------------------------------------
+
+
+def test_feedback_that_is_delivered_stops_both_clocks_only_if_it_says_what_the_second_one_asks(
+    rules: dict[str, ClockRule],
+) -> None:
+    done = oslo(date(2026, 1, 20))
+    told = replace(FACTS, events={"undersokelse_avsluttet": (done,)})
+
+    for says, meets in (("mottatt", False), ("undersokelse_apnet", False), ("henlagt", True), ("folges_opp", True)):
+        events = {**told.events, **dict.fromkeys(event_names("tilbakemelding_levert", says), (done + DAY,))}
+        facts = replace(told, events=events)
+        assert read(rules["F03"], facts=facts).status is ClockStatus.MET
+        assert (read(rules["F05"], facts=facts).status is ClockStatus.MET) is meets, says
+
+
+def test_both_clocks_of_feedback_ring_in_the_morning_of_the_last_day_for_print(rules: dict[str, ClockRule]) -> None:
+    last = oslo(date(2026, 1, 26), 8)  # due on Monday 2 February: five working days before it
+
+    assert read(rules["F03"]).due == end_of_day(oslo(date(2026, 2, 2)))
+    assert last.astimezone(UTC) in read(rules["F03"]).rings
+    over_easter = read(rules["F05"], undersokelse_avsluttet=oslo(date(2026, 3, 20)))
+    assert over_easter.due == end_of_day(oslo(date(2026, 4, 10)))
+    assert oslo(date(2026, 3, 31), 8).astimezone(UTC) in over_easter.rings, "the Monday after Easter carries nothing"
+
+
+def test_the_period_for_complaining_counts_from_the_delivery_and_runs_out_unbroken(rules: dict[str, ClockRule]) -> None:
+    delivered = oslo(date(2026, 1, 14), 13)
+    due = end_of_day(oslo(date(2026, 2, 4)))
+
+    assert read(rules["F12"], now=ARRIVED + 300 * DAY).status is ClockStatus.WAITING
+    assert read(rules["F12"], now=due - DAY, levert=delivered).status is ClockStatus.OPEN
+    over = read(rules["F12"], now=due, levert=delivered)
+    assert (over.due, over.status, over.stopped) == (due, ClockStatus.MET, due)
+    complained = read(rules["F12"], now=due, levert=delivered, klage=delivered + DAY)
+    assert (complained.status, complained.stopped) == (ClockStatus.MET, delivered + DAY)
+    too_late = read(rules["F12"], now=due + DAY, levert=delivered, klage=due + HOUR)
+    assert too_late.stopped == due
+
+
+def test_a_plan_is_to_be_delivered_on_the_day_it_is_handed_in_and_rings_at_three(rules: dict[str, ClockRule]) -> None:
+    reading = read(rules["F10D"])
+
+    assert reading.due == end_of_day(ARRIVED)
+    assert reading.rings[0].astimezone(OSLO).hour in {14, 15}
+    assert read(rules["F10D"], now=ARRIVED + DAY, levert=ARRIVED + HOUR).status is ClockStatus.MET
+    assert read(rules["F10D"], now=ARRIVED + DAY).status is ClockStatus.BREACHED
+
+
+def test_an_unopened_letter_reminds_after_two_and_five_days_and_only_where_opening_is_told(
+    rules: dict[str, ClockRule],
+) -> None:
+    digital = dict.fromkeys(event_names("levert", "digitalt"), ARRIVED)
+
+    assert read(rules["R15"], **digital).status is ClockStatus.LAPSED
+    asked = read(rules["R15"], **digital, apning_bedt=ARRIVED)
+    assert asked.rings == (ARRIVED + 2 * DAY, ARRIVED + 5 * DAY)
+    assert read(rules["R15"], **digital, apning_bedt=ARRIVED, apnet=ARRIVED + DAY).status is ClockStatus.MET
+    on_paper = dict.fromkeys(event_names("levert", "papir"), ARRIVED)
+    assert read(rules["R15"], **on_paper, apning_bedt=ARRIVED).status is ClockStatus.WAITING
+    assert rules["R15"].alarm == "letter-unopened"
+
+
+@given(delivered=st.lists(moments, min_size=1, max_size=4), returned=st.lists(moments, max_size=3))
+def test_a_delivery_counts_exactly_when_nothing_came_back_at_or_after_it(
+    delivered: list[datetime], returned: list[datetime]
+) -> None:
+    rule = ClockRule("X", "", "", "levert", DAY)
+    facts = replace(FACTS, events={"levert": tuple(delivered), "retur": tuple(returned)})
+
+    standing = [at for at in delivered if not returned or at > max(returned)]
+    assert read(rule, facts=facts).start == min(standing, default=None)
 
 
 # --- standing -------------------------------------------------------------------------------------------------------

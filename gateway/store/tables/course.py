@@ -89,7 +89,7 @@ receipt = Table(
     row_id(),
     evidence("tenant", String(7)),
     evidence("message_id", String(36)),
-    evidence("kind", String(16)),  # transport, application, case-system
+    evidence("kind", String(16)),  # transport, application, posted, opened, shredded, case-system
     evidence("value", String(32)),
     evidence("at", BigInteger),
     evidence("entry_id", String(36), null=True),  # of the journal's entry

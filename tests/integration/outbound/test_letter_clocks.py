@@ -22,6 +22,7 @@ from gateway.pipeline.worker import Incarnation
 from gateway.spi import Adapter, Clock, Receipt, Refused, Stage, Taken
 from gateway.store.messages import micros
 from gateway.store.tables import alarm, clock, journal
+from tests.integration.http.conftest import case_system_listener
 from tests.integration.outbound.kit import (
     KIND,
     RECIPIENT,
@@ -82,17 +83,17 @@ class World:
 
     async def letter(self, kind="vedtak", says=None, **changes) -> str:
         """Handed in and taken by the carrier."""
-        name = "svar.json" if kind == "svar" else "brev.pdf"
+        name, media_type = ("svar.json", "application/json") if says else ("brev.pdf", "application/pdf")
         content = SAID % says.encode() if says else b"%PDF-1.7"
-        vedlegg = [{**melding()["vedlegg"][0], "filnavn": name, "storrelse": len(content)}]
+        vedlegg = [{**melding()["vedlegg"][0], "filnavn": name, "mimeType": media_type, "storrelse": len(content)}]
         envelope = melding(meldingstype=f"prove.{kind}", vedlegg=vedlegg, **changes)
         message_id = await hand_in(self.env, self.client, envelope, {name: content})
         await work_off(self.env)
         return message_id
 
-    async def report(self, remote_id=None) -> str:
+    async def report(self, remote_id=None, number=1) -> str:
         """Come in, opened."""
-        delivery = Sender(self.site, self.env).delivery(1)
+        delivery = Sender(self.site, self.env).delivery(number)
         accepted = await Intake(self.env).accept(replace(delivery, remote_id=remote_id))
         await work_off(self.env)
         return accepted.id
@@ -162,14 +163,19 @@ async def test_feedback_names_the_report_by_the_senders_id_too_and_says_whether_
     assert (await world.clocks(report))["F05"].status == "NADD"
 
 
-async def test_feedback_that_answers_nothing_here_rings(world):
-    lost = await world.letter(
-        "svar", "MOTTATT", oppfolgingAvMeldingId="01990000-0000-7000-8000-0000000000bb", meldingsforbindelse="Svar"
-    )
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+async def test_feedback_to_a_report_that_nobody_can_tell_any_more_rings_and_stops_no_clock(world):
+    """Another report came with the same id after the feedback was handed in."""
+    theirs = "01990000-0000-7000-8000-0000000000bb"
+    report = await world.report(theirs)
+    answers = {"oppfolgingAvMeldingId": theirs, "meldingsforbindelse": "Svar"}
+    feedback = await world.letter("svar", "MOTTATT", **answers)
+    await world.report(theirs, number=2)
 
-    await world.told(lost)
+    await world.told(feedback)
 
-    assert await alarms_of(world.env, lost) == ["feedback-unlinked"]
+    assert await alarms_of(world.env, feedback) == ["feedback-unlinked"]
+    assert (await world.clocks(report))["F03"].status == "AAPEN"
 
 
 async def test_a_letter_that_came_back_was_not_delivered_and_its_clocks_run_again(world):
@@ -197,6 +203,7 @@ async def test_a_letter_that_came_back_was_not_delivered_and_its_clocks_run_agai
     assert await state_of(world.env, decision) is State.DELIVERED
 
 
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 async def test_a_letter_that_came_back_before_it_was_delivered_is_for_a_person(world):
     decision = await world.letter()
 
@@ -284,14 +291,16 @@ async def test_ticks_come_in_any_order_twice_and_late_and_each_stands_once_at_th
     assert await alarms_of(world.env, letter) == []
 
 
-@pytest.mark.parametrize("wrong", [-400 * DAY, HOUR])
-async def test_a_time_that_cannot_be_is_not_believed(world, wrong):
-    letter = await world.letter()
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+async def test_a_time_that_cannot_be_is_not_believed(world):
+    before_there_was_a_letter, to_come = await world.letter(), await world.letter()
     before = micros(world.now)
 
-    await world.told(letter, at=world.now + wrong)
+    await world.told(before_there_was_a_letter, at=world.now - DAY)
+    await world.told(to_come, at=world.now + HOUR)
 
-    assert before <= (await world.clocks(letter))["F12"].start <= micros(world.now)
+    for letter in (before_there_was_a_letter, to_come):
+        assert before <= (await world.clocks(letter))["F12"].start <= micros(world.now)
 
 
 async def test_a_case_with_letters_under_way_is_told_of_them_and_not_closed_unless_somebody_knows(world):
@@ -324,6 +333,7 @@ async def test_a_case_with_letters_under_way_is_told_of_them_and_not_closed_unle
     ]
 
 
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 async def test_clocks_of_a_type_that_left_the_configuration_stop_nobody(world):
     """An operator takes a route away while letters are under way: receipts and sweeps go on."""
     letter = await world.letter()
@@ -337,6 +347,7 @@ async def test_clocks_of_a_type_that_left_the_configuration_stop_nobody(world):
     assert list(await world.ticks(letter)) == ["transport", "application", "opened"]
 
 
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 async def test_a_refusal_after_delivery_still_rings_and_adds_no_tick(world):
     letter = await world.letter()
     await world.told(letter)
@@ -345,3 +356,33 @@ async def test_a_refusal_after_delivery_still_rings_and_adds_no_tick(world):
 
     assert list(await world.ticks(letter)) == ["transport", "application"]
     assert await alarms_of(world.env, letter) == ["late-event"]
+
+
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+async def test_a_vendor_sees_letters_clocks_and_ticks_and_that_a_case_is_not_closed_over_them(world):
+    letter = await world.letter(brev={"apningskvittering": True})
+
+    async with case_system_listener(world.env, world.site.tenant) as running:
+
+        async def tell(kind, **more):
+            told = {"type": kind, "at": written(world.now), **more}
+            status, body, _ = await running.call("POST", f"/messages/{letter}/events", json=told)
+            return status, body
+
+        status, problem = await tell("sak_avsluttet")
+        assert (status, problem["code"]) == (409, "letters-open")
+        assert letter in problem["detail"]
+        assert await tell("sak_avsluttet", acknowledged=True) == (
+            200,
+            {"openLetters": [{"id": letter, "type": "prove.vedtak.v1", "state": "SENT"}]},
+        )
+        assert (await tell("tilbakemelding_sendt", acknowledged=True))[0] == 400
+        await world.told(letter)
+        assert (await tell("sak_avsluttet"))[0] == 204
+        _, head, _ = await running.call("GET", f"/messages/{letter}")
+        assert [(one["id"], one["status"]) for one in head["clocks"]] == [("F12", "AAPEN"), ("R15", "AAPEN")]
+        _, due, _ = await running.call("GET", "/clocks")
+        assert [one["id"] for one in due["clocks"]] == ["R15", "F12"]
+        assert (await tell("klage"))[0] == 204
+        _, found, _ = await running.call("GET", f"/messages/{letter}/receipts")
+        assert [one["kind"] for one in found["receipts"]] == ["transport", "application"]
