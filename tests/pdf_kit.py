@@ -100,6 +100,19 @@ def with_annotation(pdf: bytes, annotation: Dictionary) -> bytes:
     return changed(pdf, put)
 
 
+def with_field(pdf: bytes, value: str) -> bytes:
+    """A form with one field that is filled in."""
+
+    def put(opened: Pdf) -> None:
+        field = Dictionary(Type=Name.Annot, Subtype=Name.Widget, FT=Name.Tx, T=String("a"), V=String(value))
+        field["/Rect"] = Array([60, 700, 300, 720])
+        field = opened.make_indirect(field)
+        opened.pages[0]["/Annots"] = Array([field])
+        opened.Root["/AcroForm"] = Dictionary(Fields=Array([field]))
+
+    return changed(pdf, put)
+
+
 def rotated(pdf: bytes, degrees: int) -> bytes:
     def turn(opened: Pdf) -> None:
         for page in opened.pages:
