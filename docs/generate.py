@@ -25,6 +25,7 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "laws": messages.laws,
         "warnings": messages.warnings,
         "holds": messages.holds,
+        "rules": messages.rules,
     },
     "operations/README.md": {"metrics": operations.metrics, "simulators": operations.simulators},
     "security.md": {"promises": requirements.promises, "requirements": requirements.requirements},

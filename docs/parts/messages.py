@@ -4,11 +4,13 @@ import tomllib
 from typing import Any, Final
 
 from gateway.catalogue import Catalogue
+from gateway.domain.guards import GUARDS, PERSONS
 from gateway.domain.message_type import MessageType
 from gateway.pipeline.texts import HOLDS, WARNINGS
-from parts.text import ROOT, table
+from parts.text import ROOT, first_line, table
 
 _DIRECTIONS: Final = {"inn": "in", "ut": "out"}
+_FOR: Final = {"part": "parties", "melder": "reporters", "etat": "bodies"}
 _UNITS: Final = (("maneder", "months"), ("dager", "days"), ("timer", "hours"), ("minutter", "minutes"))
 
 Rule = dict[str, Any]
@@ -39,7 +41,19 @@ def warnings() -> str:
 
 def holds() -> str:
     """Why a message that goes out may be held."""
-    return table(("cause", "text"), [(f"`{code}`", text) for code, text in HOLDS.items()])
+    rows = [(f"`{code}`", str(PERSONS.get(code, "-")), text) for code, text in HOLDS.items()]
+    return table(("cause", "persons", "text"), rows)
+
+
+def rules() -> str:
+    """Every confidentiality rule with what it demands and the law behind it."""
+    laws = _read("regler.toml")
+    rows = [(name, first_line(rule).removeprefix(f"{name}: "), _behind(laws[name])) for name, rule in GUARDS.items()]
+    return table(("rule", "what", "law, from"), rows)
+
+
+def _behind(law: Rule) -> str:
+    return f"{law['lov']}, {law['gyldig_fra']}" + ("" if law.get("bekreftet") else " (not confirmed)")
 
 
 def _read(name: str) -> dict[str, Rule]:
@@ -55,6 +69,8 @@ def _type(kind: MessageType, laws: dict[str, Rule]) -> str:
         ("class", kind.gradering),
         ("documents", ", ".join(f"`{name}`" for name in kind.documents)),
         ("validated", validated),
+        ("written for", _FOR[kind.audience.value]),
+        ("as a letter", _letter(kind)),
         ("to be kept from", ", ".join(kind.skjermes_for) or "-"),
         ("days kept", f"{kind.oppbevares_dager} at least (`config/oppbevaring.toml`)"),
         ("law", "; ".join(_law(laws[name]) for name in kind.hjemmel)),
@@ -62,6 +78,15 @@ def _type(kind: MessageType, laws: dict[str, Rule]) -> str:
         ("on channels", ", ".join(f"{channel}: `{name}`" for channel, name in kind.channels.items())),
     ]
     return table(("what", "value"), rows)
+
+
+def _letter(kind: MessageType) -> str:
+    if kind.letter is None:
+        return "-"
+    subjects = ", ".join(f"{language}: *{subject}*" for language, subject in kind.letter.subjects.items())
+    return f"subject {subjects}; " + (
+        "written from a template where no PDF is brought" if kind.letter.templates else "brought as PDF"
+    )
 
 
 def _law(rule: Rule) -> str:

@@ -32,7 +32,7 @@ from gateway.store.parcels import StoredParcel
 _OF_POPULATION: Final = frozenset({"R05", "R06", "R08", "R23"})
 _OF_CONTACTS: Final = frozenset({"R14"})
 _OF_HISTORY: Final = frozenset({"R09", "R12", "R18", "R24", "R25"})
-_OF_TEXTS: Final = frozenset({"R04", "R07", "R20", "R21"})
+_OF_TEXTS: Final = frozenset({"R02", "R04", "R07", "R20", "R21"})
 """The rules that ask for what costs something to learn."""
 _NOTHING_KNOWN: Final = HistoryFacts(None, None, None, None, None)
 

@@ -16,7 +16,7 @@ _REPORTER: Final = {
     "r02-not-for-reporters": "R02: Mottakeren er en privat melder, men forsendelsen er skrevet for andre. En privat melder kan bare få bekreftelse på at meldingen er mottatt. Trekk forsendelsen tilbake.",
     "r02-feedback-missing": "R02: Det er ikke oppgitt hva den private melderen får vite. Send på nytt som bekreftelse på mottatt melding.",
     "r02-received-alone": "R02: En privat melder kan bare få vite at meldingen er mottatt, men tilbakemeldingen sier mer. Send på nytt med innhold MOTTATT.",
-    "r02-case-number": "R02: Tilbakemeldingen til en privat melder har saksnummer. Fjern saksnummeret og send på nytt.",
+    "r02-case-number": "R02: Tilbakemeldingen til en privat melder har saksnummer, i forsendelsen eller i teksten. Fjern det og send på nytt.",
     "r02-tells-too-much": "R02: Et dokument til en privat melder er merket med innhold som melderen ikke kan få. Send bare bekreftelsen på at meldingen er mottatt.",
     "r02-contents-not-stated": "R02: Det er ikke oppgitt hva dokumentet til den private melderen inneholder. Oppgi det (inneholder), for eksempel INGEN, og send på nytt.",
     "r03-no-public-reporter": "R03: Tilbakemelding utover mottak går bare til offentlige meldere, og mottakeren er ikke registrert som det. Kontroller aktørtypen.",

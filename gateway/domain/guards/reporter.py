@@ -32,7 +32,8 @@ _HARMLESS: Final = frozenset({Content.NONE_OF_THESE, Content.REPORTER})
 def private_reporter_hears_of_receipt_alone(facts: Facts) -> Iterator[str]:
     """R02: somebody private who reported gets the confirmation of receipt, with no case number; who is anonymous, nothing.
 
-    A letter may be a document that the case system wrote, so it must state what that holds.
+    A letter may be a document that the case system wrote, so it must state what that holds. To a reporter no case number is
+    this case's: every one that was found in a text is another's.
     """
     if facts.recipient.reader is not Reader.PRIVATE_REPORTER:
         return
@@ -44,7 +45,7 @@ def private_reporter_hears_of_receipt_alone(facts: Facts) -> Iterator[str]:
         yield PRIVATE_FEEDBACK_MISSING
     elif facts.feedback is not Feedback.RECEIVED:
         yield RECEIVED_ALONE
-    if facts.case_number_given:
+    if facts.case_number_given or any(document.other_case_numbers for document in facts.documents):
         yield CASE_NUMBER
     if any(document.told and not document.told <= _HARMLESS for document in facts.documents):
         yield TELLS_TOO_MUCH

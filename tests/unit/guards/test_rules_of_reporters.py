@@ -52,6 +52,7 @@ ROWS = {
         ("feedback not stated", to_reporter(feedback=None), ("r02-feedback-missing",)),
         *[(told.value, to_reporter(feedback=told), ("r02-received-alone",)) for told in Feedback if told is not Feedback.RECEIVED],
         ("case number", to_reporter(case_number_given=True), ("r02-case-number",)),
+        ("a case number in a document", to_reporter(documents=(document(), document(other_case_numbers=1))), ("r02-case-number",)),
         ("a case number to a school", to_school(case_number_given=True), ()),
         ("tells who reported: the reader knows", to_reporter(documents=(document(Content.REPORTER),)), ()),
         *[(f"holds {held.value}", to_reporter(documents=(document(held, Content.NONE_OF_THESE),)), ("r02-tells-too-much",)) for held in Content if held not in {Content.REPORTER, Content.NONE_OF_THESE}],
