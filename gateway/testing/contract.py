@@ -17,7 +17,7 @@ import io
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -98,48 +98,19 @@ class AdapterContract:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Opened]:
         """Open the adapter as the gateway does; afterwards, nothing it said may hold a marker."""
-        said: list[str] = []
-        printed = io.StringIO()
-        handler = _Recorder(said)
-        logging.getLogger().addHandler(handler)
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                stack.enter_context(contextlib.redirect_stdout(printed))
-                stack.enter_context(contextlib.redirect_stderr(printed))
-                partner = await stack.enter_async_context(self.partner_type()) if self.partner_type else None
-                context = await self._context(stack, said)
-                adapter = await stack.enter_async_context(self.spec.open(self.settings(partner), context))
-                yield Opened(adapter, partner, said)
-        finally:
-            logging.getLogger().removeHandler(handler)
-        require_clean("log", "\n".join(said))
-        require_clean("output", printed.getvalue())
-        for registry in (metrics.REGISTRY, prometheus_client.REGISTRY):
-            require_clean("metrics", prometheus_client.generate_latest(registry).decode())
+        async with contextlib.AsyncExitStack() as stack:
+            said = stack.enter_context(overheard())
+            partner = await stack.enter_async_context(self.partner_type()) if self.partner_type else None
+            context = await self._context(stack, said)
+            adapter = await stack.enter_async_context(self.spec.open(self.settings(partner), context))
+            yield Opened(adapter, partner, said)
 
     async def _context(self, stack: contextlib.AsyncExitStack, said: list[str]) -> Context:
-        timeout = aiohttp.ClientTimeout(total=_CALL_S)
-        session = aiohttp.ClientSession(timeout=timeout, trust_env=False, auto_decompress=False)
-        await stack.enter_async_context(session)
-        return Context(clock=SystemClock(), session=session, log=recording_log(said))
+        return await lent(stack, said)
 
     async def send(self, opened: Opened, sent: Parcel) -> Outcome:
         """One attempt as the gateway makes it, with everything checked that holds for any outcome."""
-        errors: list[Exception] = []
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                outcome = await attempt(opened.outbound, sent, errors.append)
-        except TimeoutError:
-            message = "the attempt did not end, although the session's time-out was over"
-            raise AssertionError(message) from None
-        for error in errors:
-            require_clean("error text", texts(error))
-        require_clean("outcome", repr(outcome))
-        if isinstance(outcome, Taken):
-            assert REFERENCE.fullmatch(outcome.partner_reference), "a reference is 1 to 128 visible ASCII characters"
-        else:
-            assert CODE.fullmatch(outcome.code), "a code is a word of the adapter's own: a-z, 0-9 and -"
-        return outcome
+        return await tried(opened.outbound, sent)
 
     # --- the promises ---------------------------------------------------------------------------------------------
 
@@ -304,6 +275,50 @@ class HttpAdapterContract(AdapterContract):
         """The status says yes, the body says nothing."""
         outcome, _ = await self.faulty(Fault.MALFORMED)
         assert isinstance(outcome, Uncertain), f"an answer nobody can read ended in {outcome}"
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Everything that is said meanwhile, in logs, print and metrics; afterwards none of it may hold a marker."""
+    said: list[str] = []
+    printed, handler = io.StringIO(), _Recorder(said)
+    logging.getLogger().addHandler(handler)
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            yield said
+    finally:
+        logging.getLogger().removeHandler(handler)
+    require_clean("log", "\n".join(said))
+    require_clean("output", printed.getvalue())
+    for registry in (metrics.REGISTRY, prometheus_client.REGISTRY):
+        require_clean("metrics", prometheus_client.generate_latest(registry).decode())
+
+
+async def lent(stack: contextlib.AsyncExitStack, said: list[str]) -> Context:
+    """What an adapter is lent: a session that gives up soon, and a log that keeps everything."""
+    timeout = aiohttp.ClientTimeout(total=_CALL_S)
+    session = aiohttp.ClientSession(timeout=timeout, trust_env=False, auto_decompress=False)
+    await stack.enter_async_context(session)
+    return Context(clock=SystemClock(), session=session, log=recording_log(said))
+
+
+async def tried(outbound: Outbound, sent: Parcel) -> Outcome:
+    """One attempt as the gateway makes it, with everything checked that holds for any outcome."""
+    errors: list[Exception] = []
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            outcome = await attempt(outbound, sent, errors.append)
+    except TimeoutError:
+        message = "the attempt did not end, although the session's time-out was over"
+        raise AssertionError(message) from None
+    for error in errors:
+        require_clean("error text", texts(error))
+    require_clean("outcome", repr(outcome))
+    if isinstance(outcome, Taken):
+        assert REFERENCE.fullmatch(outcome.partner_reference), "a reference is 1 to 128 visible ASCII characters"
+    else:
+        assert CODE.fullmatch(outcome.code), "a code is a word of the adapter's own: a-z, 0-9 and -"
+    return outcome
 
 
 class _Recorder(logging.Handler):
