@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from gateway.observability import logging
+
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
+
+# As the gateway does it: what nobody configured is drawn in colours, and takes up to a second a traceback.
+logging.configure("stderr")
 
 # How long an example takes on a shared machine says nothing; the time-out of the test stands.
 settings.register_profile("gateway", deadline=None)

@@ -42,7 +42,7 @@ from gateway.pipeline.key_watch import watching_keys
 from gateway.pipeline.road_watch import watching_roads
 from gateway.pipeline.stamps import stamping
 from gateway.pipeline.sweeper import run_sweeper, take_up_orphans
-from gateway.pipeline.traffic import prepare, run_road
+from gateway.pipeline.traffic import prepare, run_bells, run_road
 from gateway.pipeline.upkeep import run_upkeep
 from gateway.pipeline.vault import Vault
 from gateway.pipeline.watch import watching
@@ -165,6 +165,7 @@ async def engine(
         for lane in lanes:
             group.create_task(run_worker(env, incarnation, lane, stop))
         group.create_task(watch_suspects(env, incarnation, stop))
+        group.create_task(run_bells(env, incarnation, stop))
         group.create_task(run_sweeper(env, incarnation, stop))
         group.create_task(run_upkeep(env, stop))
         group.create_task(run_hourly(env, stop))

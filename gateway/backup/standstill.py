@@ -100,7 +100,8 @@ def _parked() -> Any:
 
 def _items() -> Any:
     """Each with the road that it is for: the partner's that is called, or the one that its message came by."""
-    road = case((queue_item.c.partner == outbox.GATEWAY, message.c.road), else_=queue_item.c.partner)
+    ours = queue_item.c.partner.in_([outbox.GATEWAY, outbox.BELLS])
+    road = case((ours, message.c.road), else_=queue_item.c.partner)
     return select(queue_item, road.label("road")).join(message, message.c.id == queue_item.c.message_id)
 
 

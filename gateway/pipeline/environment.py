@@ -72,6 +72,7 @@ class Environment:
     pdfs: Reader = field(default_factory=Reader)
     retention: Sequence[tuple[str, RetentionPolicy]] = ()
     over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
+    deaf_until: dict[str, float] = field(default_factory=dict)  # clients whose webhook was silent; monotonic seconds
 
     def for_tenants(self, *tenants: str) -> "Environment":
         """The same gateway for work of these offices: no other's row is seen or written. Raises StoreError."""

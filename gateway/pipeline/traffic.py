@@ -1,11 +1,12 @@
-"""The workers of the roads: each partner has its own, as wide as its window, so that a silent one holds nobody up.
+"""The workers of calls: each partner has its own, as wide as its window, and so have the bells; a silent one holds nobody up.
 
 They do not pass the gate of the suspects: a call may hang, and what waits for it would hold every lane. Suspects are
 sealed alone by the lanes' workers and call nobody.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -28,14 +29,30 @@ async def prepare(env: Environment, adapter: str) -> None:
 
 
 async def run_road(env: Environment, incarnation: Incarnation, adapter: str, stop: asyncio.Event) -> None:
-    """Make one partner's calls until told to stop; then what is begun gets a while to finish.
+    """Make one partner's calls until told to stop."""
+    await _run(env, incarnation, adapter, stop, lambda _: _claim(env, incarnation, adapter))
+
+
+async def run_bells(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
+    """Ring case systems until told to stop."""
+    await _run(env, incarnation, outbox.BELLS, stop, lambda running: _claim_bells(env, incarnation, running))
+
+
+async def _run(
+    env: Environment,
+    incarnation: Incarnation,
+    partner: str,
+    stop: asyncio.Event,
+    claim: Callable[[int], Awaitable[list[Item]]],
+) -> None:
+    """Claim and perform, knowing how many run; then what is begun gets a while to finish.
 
     A call that is cut then has no known end: it is taken up again at the next start.
     """
     running: set[asyncio.Task[None]] = set()
     while not stop.is_set():
-        signal = env.store.watch(adapter)
-        items = await _claim(env, incarnation, adapter)
+        signal = env.store.watch(partner)
+        items = await claim(len(running))
         incarnation.working.update(item.id for item in items)
         running |= {asyncio.create_task(_perform(env, incarnation, item)) for item in items}
         if not items:
@@ -72,6 +89,20 @@ async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> li
             return await env.store.write(work, Point.CLAIM_WORK)
     except StoreError as error:
         env.log.warning("store.unavailable", code=error.code, partner=adapter)
+    return []
+
+
+async def _claim_bells(env: Environment, incarnation: Incarnation, running: int) -> list[Item]:
+    names, room = [lane.value for lane in _LANES], limits.BELLS_AT_ONCE - running
+    bells: dict[str, Any] = {"lanes": names, "suspects": False, "only_partner": outbox.BELLS}
+    owner, lease_s = incarnation.id, env.settings.engine.lease_s
+    try:
+        if room > 0 and incarnation.alive() and await env.store.read(lambda conn: outbox.due(conn, **bells)):
+            return await env.store.write(
+                lambda conn: outbox.claim(conn, owner=owner, limit=room, lease_s=lease_s, **bells), Point.CLAIM_WORK
+            )
+    except StoreError as error:
+        env.log.warning("store.unavailable", code=error.code, partner=outbox.BELLS)
     return []
 
 

@@ -70,6 +70,7 @@ async def put(env: Environment, client: CaseSystemClient, url: str, secret_text:
     except PartnerUnavailableError:
         detail = "the address did not answer the signed challenge with a 2xx status"
         raise MalformedRequestError(detail, code="webhook-unproven") from None
+    env.deaf_until.pop(client.id, None)
     now = env.now()
 
     def work(conn: Connection) -> None:

@@ -130,7 +130,7 @@ async def _due(env: Environment, lanes: Sequence[Lane], *, suspects: bool) -> bo
 
 def _closed(env: Environment, *, suspects: bool) -> Sequence[str]:
     """Partners whose calls have workers of their own (``pipeline.traffic``); their suspects run here, and call nobody."""
-    return () if suspects else env.roads.names()
+    return () if suspects else (*env.roads.names(), outbox.BELLS)
 
 
 async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane], *, suspects: bool) -> list[Item]:

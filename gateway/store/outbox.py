@@ -29,6 +29,8 @@ BEGUN: Final = "begun"
 ENDED: Final = "ended"
 GATEWAY: Final = "gateway"
 """The partner of effects that call nobody."""
+BELLS: Final = "bells"
+"""The partner of what rings case systems: calls with workers of their own, so that who hangs there holds up no report."""
 SUSPECTS: Final = "suspects"
 """The queue of what was in work when a process died."""
 

@@ -198,6 +198,8 @@ def _enqueue(conn: Connection, row: Row[Any], effect: Effect, generation: int) -
 
 
 def _partner(conn: Connection, message_id: str, effect: Effect) -> str:
+    if effect is Effect.RING:
+        return outbox.BELLS
     if effect in _CALLS:
         return parcels.partner_of(conn, message_id)
     answer = parcels.in_force(conn, message_id) if effect in _RECEIPTS else None
