@@ -37,7 +37,7 @@ def neutral_sender(reader: Reader, recipient_lines: tuple[str, ...], brev: Brev,
     """
     place = f"{brev.returpostnummer} {brev.returpoststed}".strip()
     sender = (brev.avsender_navn, *brev.returadresse, *((place,) if place else ()))
-    shown = shown_through(reader, cover_sheet(sender, recipient_lines, brev.vindu))
+    shown = shown_through(reader, cover_sheet(sender, recipient_lines, reader.window))
     whole = plain_words(shown) == plain_words(" ".join((*sender, *recipient_lines)))
     names = {plain_words(name) for name in office_names} - {plain_words(brev.avsender_navn), ""}
     return whole and neutral(shown, (*brev.ord_som_roper, *names))

@@ -1,6 +1,6 @@
 """Every parser that reads what comes from outside, with samples of ours and the damage that suits its format.
 
-Not here: PDF, which nothing of ours reads; records at rest and PKCS#12 files, which come from ourselves.
+Not here: records at rest and PKCS#12 files, which come from ourselves.
 """
 
 import io
@@ -44,6 +44,7 @@ from tests.conftest import REFERENCE
 from tests.security import fuzz_mutations as damage
 from tests.security.fuzz import Target
 from tests.security.fuzz_amqp import amqp_target
+from tests.security.fuzz_pdf import pdf_target
 from tests.security.fuzz_texts import text_targets
 
 PROFILES = (FIKS_ENVELOPE, EFORMIDLING_DPE, EFORMIDLING_DPH, GATEWAY_ENVELOPE)
@@ -64,6 +65,7 @@ def targets() -> list[Target]:
         Target("container", _read_container, [kit.our_container()], (_resigned, damage.zip_fields), trusted, 150),
         Target("manifest", read_manifest, _manifests(), (XML, damage.octets), trusted, 480, _large_manifests()),
         amqp_target(),
+        pdf_target(),
         *text_targets(),
     ]
 
