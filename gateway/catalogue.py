@@ -170,6 +170,8 @@ def _read_type(
         faults.append(f"{place}: what goes out needs documents and hjemmel")
     if (declared.skjema is None) != (declared.skjema_dokument is None):
         faults.append(f"{place}: skjema and skjema_dokument go together")
+    if declared.brev is not None and declared.brev.mal and declared.skjema is None:
+        faults.append(f"{place}: what is written from a template needs a schema")
     schema = _read_schema(place, folder / declared.skjema, faults) if declared.skjema else None
     letter = _read_letter(place, folder, declared.brev, faults) if declared.brev else None
     return _message_type(name, version, declared, letter), schema

@@ -1,11 +1,16 @@
 """A message type: data read from ``schemas/`` by ``gateway.catalogue``, frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 TypeName = str
 """Name and version, e.g. ``bekymringsmelding.offentlig.v2``."""
+
+ANY_DOCUMENT: Final = "*"
+ANY_PDF: Final = "*.pdf"
+"""What may stand among a type's ``documents`` instead of a name: any that there are, none too."""
 
 
 class Direction(StrEnum):
@@ -66,3 +71,11 @@ class MessageType:
     def key(self) -> TypeName:
         """``name.version``; how messages refer to their type."""
         return f"{self.name}.{self.version}"
+
+    def takes(self, names: Collection[str]) -> bool:
+        """Whether these may be a message's documents: each one that the type names, and no other that it does not let in."""
+        if ANY_DOCUMENT in self.documents:
+            return True
+        named = set(self.documents) - {ANY_PDF}
+        others = set(names) - named
+        return named <= set(names) and all(ANY_PDF in self.documents and name.endswith(".pdf") for name in others)

@@ -17,13 +17,14 @@ from gateway.crashpoints import Point, Side, crashpoint
 from gateway.domain.lifecycle import Effect, State
 from gateway.domain.message_type import Direction, MessageType
 from gateway.errors import MalformedRequestError, RequestError, SchemaError, TooLargeError, UnknownResourceError
-from gateway.pipeline import letter_clocks
+from gateway.pipeline import feedback_check, letter_clocks
 from gateway.pipeline.accept import require_room
 from gateway.pipeline.envelope import Melding, Vedlegg, read_envelope
 from gateway.pipeline.envelope_check import require_deliverable
 from gateway.pipeline.envelope_letter import Person
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.hand_over import NO_SUCH, CaseSystemClient
+from gateway.pipeline.letter_writing import require_documents, written_letter
 from gateway.pipeline.outgoing import MELDING, case_pseudonym, recipient_pseudonym
 from gateway.pipeline.quotas import require_quota
 from gateway.pipeline.validate import read_json
@@ -33,7 +34,6 @@ from gateway.store import idempotency, journal, messages, payloads, unit_of_work
 from gateway.store.entry_fields import document_name
 from gateway.store.payloads import WrappedKey
 
-ANY_DOCUMENT = "*"
 _CAME_BY = "case-system"
 
 
@@ -105,10 +105,7 @@ def _kind(env: Environment, melding: Melding) -> MessageType:
     if not env.roads.roads_of(kind.key):
         detail = "melding.meldingstype: no road is configured for this type here"
         raise MalformedRequestError(detail, code="no-road")
-    names = {document.filnavn for document in melding.vedlegg}
-    if ANY_DOCUMENT not in kind.documents and names != set(kind.documents):
-        detail = "melding.vedlegg: the documents of this type are " + ", ".join(kind.documents)
-        raise MalformedRequestError(detail)
+    require_documents(kind, melding)
     return kind
 
 
@@ -121,16 +118,21 @@ async def _seal(
     kind: MessageType,
     parts: AsyncIterator[Part],
 ) -> _Submission:
-    """Seal each document as it comes; nothing is ever whole in memory but the envelope and a document with a schema."""
+    """Seal each document as it comes, and the letter that is written from them.
+
+    Nothing else is ever whole in memory but the envelope and a document with a schema.
+    """
     message_id = str(uuid_utils.uuid7())
     message_key, wrapped = env.vault.new_key(melding.tenant, message_id)
     sealings: list[Sealing] = []
     try:
         documents, read = await _documents(env, message_key, melding, kind, parts, sealings)
-        envelope = env.vault.sealing(message_key, MELDING)
-        sealings.append(envelope)
-        envelope.update(raw)
-        envelope.finish()
+        feedback_check.require_agreement(kind, melding, read)
+        letter = await written_letter(env, kind, melding, read)
+        if letter is not None:
+            documents.append(letter.vedlegg)
+            sealings.append(_sealing_of(env, message_key, f"document:{letter.vedlegg.filnavn}", letter.pdf))
+        sealings.append(_sealing_of(env, message_key, MELDING, raw))
         records = [await asyncio.to_thread(sealing.store) for sealing in sealings]
     except BaseException:
         for sealing in sealings:
@@ -146,7 +148,7 @@ async def _seal(
         envelope=records[-1],
         documents=tuple(zip(documents, records[:-1], strict=True)),
         keys=_keys(env, client, melding, key),
-        content=_content(env, melding.tenant, records),
+        content=_content(env, melding.tenant, [*records[: len(melding.vedlegg)], records[-1]]),
         says=letter_clocks.says(kind, read),
         at=env.now(),
     )
@@ -161,7 +163,15 @@ def _keys(env: Environment, client: CaseSystemClient, melding: Melding, key: str
     )
 
 
+def _sealing_of(env: Environment, key: MessageKey, purpose: str, content: bytes) -> Sealing:
+    sealing = env.vault.sealing(key, purpose)
+    sealing.update(content)
+    sealing.finish()
+    return sealing
+
+
 def _content(env: Environment, tenant: str, records: Sequence[SealedRecord]) -> str:
+    """What came, for a repeat to be known by. A letter of our own is no part of it: another version may write it otherwise."""
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda one: one.purpose):
         digest.update(hashlib.sha256(record.purpose.encode()).digest() + record.digest)
@@ -225,6 +235,7 @@ def _commit(env: Environment, conn: Connection, sent: _Submission) -> str:
         entry = journal.Entry(journal.REPEATED, tenant, sent.at, sent.client.id, message_id=owner)
         journal.write(conn, entry)
         return owner
+    feedback_check.require_known_report(conn, sent.kind, sent.melding)
     unit_of_work.create(conn, _message(env, sent), State.ACCEPTED, Effect.CHECK_GUARDS, sent.at)
     payloads.insert_key(conn, tenant, message_id, sent.wrapped)
     records = [sent.envelope, *(record for _, record in sent.documents)]
