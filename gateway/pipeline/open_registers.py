@@ -39,7 +39,6 @@ class ResidentMemory:
 
     def keep(self, pseudonym: str, resident: Resident, clock: Clock) -> None:
         """Remember an answer; the oldest one makes room."""
-        self._known.pop(pseudonym, None)
         self._known[pseudonym] = Remembered(resident, clock.monotonic(), clock.now())
         while len(self._known) > limits.RESIDENTS_KEPT_MAX:
             self._known.popitem(last=False)

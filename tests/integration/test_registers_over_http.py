@@ -137,6 +137,7 @@ async def test_a_token_that_is_not_taken_is_replaced_once(kind):
         ask = here.adapter.contacts.contact if kind == "krr" else here.adapter.population.resident
         here.server.faults.arm(RegisterFault.UNAUTHORISED)
         assert await ask(KARI) is not None
+        assert len(here.server._issuer._used) == 2  # another one was bought
         here.server.faults.arm(RegisterFault.UNAUTHORISED, 2)
         with pytest.raises(PartnerRefusedError):
             await ask(KARI)

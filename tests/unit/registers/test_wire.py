@@ -201,6 +201,14 @@ def test_an_absent_grading_is_none_only_where_the_operator_has_seen_that_it_come
             resident(changed(RESIDENT, place, null), ungraded_when_absent=True)
 
 
+@pytest.mark.parametrize("word", ["hemmelig", "FORTROLIG", "", "ugradert "])
+def test_a_grading_that_is_not_known_is_no_answer_beside_known_ones_too(word):
+    place = ("oppslag", 0, "folkeregisterperson", "adressebeskyttelse")
+    for rows in ([{"graderingsnivaa": word}], [{"graderingsnivaa": "ugradert"}, {"graderingsnivaa": word}]):
+        with pytest.raises(DocumentError):
+            resident(changed(RESIDENT, place, rows))
+
+
 def test_of_several_gradings_the_strictest_holds():
     rows = [{"graderingsnivaa": word} for word in ("ugradert", "strengtFortrolig", "fortrolig")]
     found = resident(changed(RESIDENT, ("oppslag", 0, "folkeregisterperson", "adressebeskyttelse"), rows))
