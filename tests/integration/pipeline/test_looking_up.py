@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -11,7 +12,9 @@ import pytest
 import pytest_asyncio
 
 from gateway import config, limits
-from gateway.app import environment
+from gateway.app import environment, open_adapters
+from gateway.app.calls import http_session
+from gateway.app.lending import Lender
 from gateway.errors import ConfigError, DocumentError, KeyUnavailableError, PartnerUnavailableError
 from gateway.observability import logging
 from gateway.pipeline import open_registers, registers
@@ -20,7 +23,8 @@ from gateway.pipeline.roads import Roads
 from gateway.simulators.registers.faults import RegisterFault
 from gateway.spi import Adapter, Clock, Contact, Grading, Resident, Standing
 from gateway.testing.clock import HandClock
-from gateway.testing.site import Site
+from gateway.testing.site import Site, make_site
+from tests.conftest import ROOT
 from tests.postgres import settings_for
 from tests.registers_kit import KARI, PER, SPERRET, UKJENT, register
 
@@ -215,3 +219,29 @@ async def test_the_real_adapters_answer_through_the_same_door(here):
         assert await registers.resident(env, here.tenant, SPERRET) == found  # remembered
         assert await registers.resident(env, here.tenant, UKJENT) is None  # down
         assert len(freg.server.questions) == 2
+
+
+async def test_an_installation_opens_both_registers_and_shows_them_no_road(tmp_path):
+    client = (
+        'audience = "https://test.maskinporten.no/"\ntoken_endpoint = "http://127.0.0.1:9/token"\nclient_id = "oss"\n'
+    )
+    signing = 'key = { key = "file:keys/signing.pem" }\n'
+    site = make_site(
+        tmp_path / "site",
+        defaults=ROOT / "config",
+        issuer="https://issuer.test/",
+        jwks_uri="http://127.0.0.1:9/jwks",
+        adapters=("krr", "freg"),
+        sections="".join(f"[maskinporten.{name}]\n{client}{signing}" for name in ("krr", "freg")),
+    )
+    (site.folder / "partners").mkdir()
+    for name in ("krr", "freg"):
+        shipped = (ROOT / "config" / "partners" / f"{name}.toml").read_text("utf-8")
+        lines = [line.removeprefix("# ") for line in shipped.splitlines() if " = " in line]
+        (site.folder / "partners" / f"{name}.toml").write_text("\n".join(lines), "utf-8")
+    configuration = config.load(site.configuration, settings_for("sqlite", tmp_path))
+    async with environment(configuration) as env, http_session() as session, AsyncExitStack() as stack:
+        await open_adapters(stack, configuration, env, Lender(configuration, env, session))
+        opened = env.roads.registers
+        assert (opened.contacts[0], opened.population[0]) == ("krr", "freg")
+        assert env.roads.names() == ()
