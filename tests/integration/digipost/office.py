@@ -53,9 +53,9 @@ def _font() -> str:
     return "Vera"
 
 
-def melding(*names: str, number: str = KARI, **changes: Any) -> dict[str, Any]:
+def melding(*names: str, number: str = KARI, media_type: str = "application/pdf", **changes: Any) -> dict[str, Any]:
     """A letter to a mother who lives with the father, about their child; ``brev`` in ``changes`` says how it goes."""
-    document = {"mimeType": "application/pdf", "dokumenttype": "BREV", "sladdet": False, "taushetsniva": "T"}
+    document = {"mimeType": media_type, "dokumenttype": "BREV", "sladdet": False, "taushetsniva": "T"}
     parties = [
         ("MOR", number, "Kari Nordmann"),
         ("FAR", "09897910036", "Ola Nordmann"),
@@ -152,9 +152,10 @@ class Office:
     client: Any
     rounds: Rounds
 
-    async def hand_in(self, contents: tuple[bytes, ...] = (), **changes: Any) -> str:
+    async def hand_in(self, contents: tuple[bytes, ...] = (), names: tuple[str, ...] = (), **changes: Any) -> str:
         """What the case system does."""
-        documents = {f"brev-{number}.pdf": content for number, content in enumerate(contents or (brev(),))}
+        made = contents or (brev(),)
+        documents = dict(zip(names or [f"brev-{number}.pdf" for number in range(len(made))], made, strict=True))
         envelope = melding(*documents, **changes)
         return await submit(self.env, self.client, str(uuid.uuid4()), request(envelope, documents))
 
