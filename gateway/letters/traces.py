@@ -30,7 +30,9 @@ _DIGITS_FOR: Final = str.maketrans("OoIl|", "00111")
 _DIGITS_MIN: Final = 4  # of a word with letters that look like digits
 _BLANKS: Final = re.compile(r"\s+")
 _NO_WORD: Final = re.compile(r"[^\w]+|_+")
-_MUNICIPALITY: Final = re.compile(r"(?<![\w-])([^\W\d_][\w-]{1,40}) (?:kommune|herad|suohkan|gielda|tjielte)\b", re.IGNORECASE)
+_MUNICIPALITY: Final = re.compile(
+    r"(?<![\w-])([^\W\d_][\w-]{1,40}) (?:kommune|herad|suohkan|gielda|tjielte)\b", re.IGNORECASE
+)
 _GENERIC: Final = frozenset({"din", "vår", "denne", "hver", "annen", "norsk", "samme"})
 _LETTER_SPACED: Final = re.compile(r"(?<!\w)\w(?: \w){3,60}(?!\w)")
 _INVISIBLE: Final = dict.fromkeys(
@@ -88,7 +90,7 @@ class Search:
         """How often each is found on one page, municipalities apart: they count in a letterhead alone."""
         seen = visible(text)
         numbers = identity_numbers(seen)
-        words = f" {plain_words(seen)} "
+        words = f" {plain_words(seen)} " if self.addresses or self.reporters else ""
         cases = self.case_number.findall(_BLANKS.sub(" ", seen)) if self.case_number else []
         return {
             "foreign_numbers": len(numbers - self.known.numbers),
@@ -107,7 +109,12 @@ class Search:
 
 def visible(text: str) -> str:
     """As a reader sees it: no soft hyphens and joiners, and digits and letters in their plain form."""
-    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_INVISIBLE)
+    shown = text.translate(_INVISIBLE)
+    return (
+        shown
+        if unicodedata.is_normalized("NFKC", shown)
+        else unicodedata.normalize("NFKC", shown).translate(_INVISIBLE)
+    )
 
 
 def plain_words(text: str) -> str:
