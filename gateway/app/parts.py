@@ -17,9 +17,9 @@ from gateway.crypto.certificates import TrustPolicy
 from gateway.crypto.notes import WITNESS, NoteKey, NoteSigner
 from gateway.crypto.revocation import Fetch, RevocationCache, RevocationSource
 from gateway.crypto.trust import Certificate, read_roots
-from gateway.domain.deadlines import ClockRule
+from gateway.domain.deadlines import FEEDBACK_DELIVERED, ClockRule
 from gateway.domain.identifiers import TenantId
-from gateway.domain.message_type import Lane, MessageType
+from gateway.domain.message_type import Audience, Lane, MessageType
 from gateway.domain.retention import RetentionPolicy, policy_faults
 from gateway.errors import ConfigError
 from gateway.evidence.time_stamp_client import Authority, TimeStampClient
@@ -132,6 +132,14 @@ def _lacking(configuration: Configuration, kind: MessageType) -> Iterator[str]:
         yield from (
             f"schemas/{kind.key}: {what} {name} is not in config/{what}.toml" for name in names if name not in known
         )
+    if kind.audience is Audience.REPORTER and not _feedback_counts(configuration):
+        yield f"schemas/{kind.key}: no clock of config/frister.toml stops on {FEEDBACK_DELIVERED}"
+
+
+def _feedback_counts(configuration: Configuration) -> bool:
+    """Whether a clock stops when feedback is delivered: files of before there were letters know only what is told."""
+    stops = (stop for frist in configuration.frister.values() for stop in frist.stopp)
+    return any(stop.partition(":")[0] == FEEDBACK_DELIVERED for stop in stops)
 
 
 def roads_of(configuration: Configuration, types: Catalogue) -> Roads:

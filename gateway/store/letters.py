@@ -37,13 +37,16 @@ def report_answered(conn: Connection, row: Row[Any]) -> str | None:
 
 def under_way(conn: Connection, tenant: str, references: Sequence[str], ids: Sequence[str]) -> list[Row[Any]]:
     """Outgoing messages that are neither delivered nor withdrawn: of these cases (keyed references), or that are or follow these."""
+    belongs = [message.c.follows.in_(ids), message.c.id.in_(ids)]
+    if references:  # an empty list would cost the others their indexes
+        belongs.append(message.c.case_reference.in_(references))
     query = (
         select(message.c.id, message.c.type, message.c.person, message_state.c.state)
         .join(message_state, message_state.c.message_id == message.c.id)
         .where(
             message.c.tenant == tenant,
             message.c.direction == Direction.OUT.value,
-            or_(message.c.case_reference.in_(references), message.c.follows.in_(ids), message.c.id.in_(ids)),
+            or_(*belongs),
             message_state.c.state.not_in(_AT_REST),
         )
         .order_by(message.c.person.is_(None), message.c.id)  # what goes to people first, should there be too many

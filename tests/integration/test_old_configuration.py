@@ -88,6 +88,19 @@ def test_a_type_made_since_is_unknown_there_but_a_concern_report_s_clock_is_neve
         keys()
 
 
+def test_feedback_is_not_sent_where_no_clock_would_hear_of_its_delivery(kept):
+    """An old frister.toml and a new route: F03 would ring for ever at an office that has answered."""
+    site = with_keys(kept)
+    with (kept / "routes.toml").open("a", encoding="utf-8") as routes:
+        routes.write('"tilbakemelding.melder.v1" = ["loopback"]\n')
+    with pytest.raises(ConfigError, match=r"no clock of config/frister\.toml stops on tilbakemelding_levert"):
+        catalogue_of(config.load(site.configuration, {}))
+    change(kept / "frister.toml", 'stopp = ["tilbakemelding_sendt"]', 'stopp = ["tilbakemelding_levert"]')
+    assert "tilbakemelding.melder.v1" in {
+        kind.key for kind in catalogue_of(config.load(site.configuration, {})).types()
+    }
+
+
 def test_what_is_set_in_it_is_what_the_gateway_goes_by(kept):
     """No key is taken silently and forgotten: each value stands in the settings under its name."""
     site = with_keys(kept)
