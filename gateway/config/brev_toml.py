@@ -31,8 +31,8 @@ class Vei(Section):
     """What one road takes: media types, pages and octets of all documents of a letter together."""
 
     media_typer: tuple[str, ...] = ("application/pdf",)
-    sider_maks: int = Field(default=200, ge=1)
-    oktetter_maks: int = Field(default=104_857_600, ge=1)
+    sider_maks: int = Field(default=200, ge=1, le=1000)
+    oktetter_maks: int = Field(default=104_857_600, ge=1, le=134_217_728)
 
 
 class Vindu(Section):

@@ -11,6 +11,7 @@ from gateway.errors import DocumentError
 PASSWORD: Final = "pdf-password"  # noqa: S105  a code
 BROKEN: Final = "pdf-broken"
 NO_PAGES: Final = "pdf-no-pages"
+TOO_MANY_PAGES: Final = "pdf-too-many-pages"
 TOO_HARD: Final = "pdf-too-hard"
 TOO_LARGE: Final = "pdf-too-large"
 

@@ -53,7 +53,7 @@ def pages_of(pdf: bytes, window: Rect, count: int) -> Pages:
         raise UnreadableError(BROKEN) from error
     if len(document) != count:
         raise UnreadableError(BROKEN)  # two readers see two documents
-    for number in range(min(len(document), limits.PDF_PAGES_MAX)):
+    for number in range(count):
         sheet = _Sheet.of(document, number)
         text = sheet.text.get_text_range() if room > 0 else ""
         found.pages.append(sheet.look(text, cut=room < len(text) or room <= 0))

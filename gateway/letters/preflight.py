@@ -11,7 +11,7 @@ from typing import Final
 from gateway.config import Brev, Papir, Vei
 from gateway.domain.routing import Road
 from gateway.letters.inspection import PDF, Inspected
-from gateway.letters.looked import PASSWORD, TOO_LARGE, Looked, Page
+from gateway.letters.looked import PASSWORD, TOO_LARGE, TOO_MANY_PAGES, Looked, Page
 
 SCRIPT: Final = "pdf-script"
 LAUNCH: Final = "pdf-launch"
@@ -23,7 +23,6 @@ NOT_A4: Final = "pdf-not-a4"
 VERSION: Final = "pdf-version"
 MARGIN: Final = "pdf-margin"
 TYPE_NOT_ALLOWED: Final = "file-type-not-allowed"
-TOO_MANY_PAGES: Final = "pdf-too-many-pages"
 
 _A4_MM: Final = (210, 297)
 _PAPER_PAGES: Final = 20  # what Digipost prints where nothing else is agreed

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from gateway.errors import DocumentError
 from gateway.letters.looked import Reading
-from gateway.letters.traces import COUNTED, Known, Search, plain_words, telling
+from gateway.letters.traces import COUNTED, Known, Search, plain_words, telling, visible
 
 __all__ = ["Findings", "Known", "screen_pdf", "screen_text"]
 
@@ -88,8 +88,14 @@ def tells(text: str, known: Known) -> bool:
     """Whether a property says who or what a letter is about: part of a person's name, a case number, a telling word."""
     words = f" {plain_words(text)} "
     names = {word for name in known.names for word in plain_words(name).split() if len(word) >= _NAME_PART_CHARS}
-    cases = {plain_words(number) for number in known.case_numbers} - {""}
-    return any(f" {part} " in words for part in names | cases) or telling(text, known.telling_words)
+    cases = map(re.escape, filter(None, map(_line, known.case_numbers)))
+    in_a_case = any(re.search(rf"(?<!\w){number}(?!\w)", _line(text)) for number in cases)
+    return in_a_case or any(f" {name} " in words for name in names) or telling(text, known.telling_words)
+
+
+def _line(text: str) -> str:
+    """With its signs, so that a day is no case number: small letters, and one blank for several."""
+    return " ".join(visible(text).casefold().split())
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, Object, Stream, String
 
 from gateway import limits
-from gateway.letters.looked import BROKEN, NO_PAGES, PASSWORD, TOO_HARD
+from gateway.letters.looked import BROKEN, NO_PAGES, PASSWORD, TOO_HARD, TOO_MANY_PAGES
 
 _LAUNCHES: Final = frozenset(
     {"/Launch", "/GoToR", "/GoToE", "/ImportData", "/SubmitForm", "/Rendition", "/RichMediaExecute", "/Movie", "/Sound"}
@@ -68,6 +68,8 @@ def structure(pdf: bytes) -> Structure:
         found = Structure(opened.pdf_version, opened.is_encrypted, len(opened.pages))
         if not found.pages:
             raise UnreadableError(NO_PAGES)
+        if found.pages > limits.PDF_PAGES_MAX:
+            raise UnreadableError(TOO_MANY_PAGES)
         _properties(opened, found)
         for node in _nodes(opened):
             _look(node, found)

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from pikepdf import Array, Dictionary, Name, String
+from pikepdf import Array, Dictionary, Name, ObjectStreamMode, String
 
 from gateway.config import Brev, Vei
 from gateway.domain.routing import Road
@@ -43,6 +43,12 @@ ACTIVE = {
     ),
     "a script as a second action": (
         lambda: kit.with_root(SOUND, OpenAction=Dictionary(S=Name.GoTo, D=String("x"), Next=Array([kit.script()]))),
+        "pdf-script",
+    ),
+    "a script in an object packed with others": (
+        lambda: kit.changed(
+            kit.with_root(SOUND, OpenAction=kit.script()), lambda _: None, object_stream_mode=ObjectStreamMode.generate
+        ),
         "pdf-script",
     ),
     "a program that it starts": (lambda: kit.with_root(SOUND, OpenAction=kit.launch()), "pdf-launch"),
@@ -101,8 +107,10 @@ def test_properties_that_tell_keep_a_letter_here(inspected, case):
 
 
 def test_control_properties_that_tell_nothing_are_none(inspected):
-    pdf = kit.with_xmp(kit.with_properties(SOUND, Title="Brev fra kommunen", Producer="Karisoft"), title="Brev")
-    assert codes(inspected, pdf, PAPER) == []
+    named = kit.with_properties(
+        SOUND, Title="Brev fra kommunen", Producer="Karisoft", Subject="12026/17 2026/170 2026-17"
+    )
+    assert codes(inspected, kit.with_xmp(named, title="Brev"), PAPER) == []
 
 
 @pytest.mark.parametrize(
@@ -181,6 +189,12 @@ def test_pages_are_counted_over_all_documents_and_by_the_road(inspected):
 def test_two_hundred_pages_are_looked_at_and_the_next_one_is_too_many(inspected):
     assert codes(inspected, kit.letter(*[["Side"]] * 200), DIGITAL) == []
     assert codes(inspected, kit.letter(*[["Side"]] * 201), DIGITAL) == ["pdf-too-many-pages"]
+
+
+def test_what_no_road_takes_for_its_length_is_not_even_read(inspected):
+    kids = "3 0 R " * 1001
+    endless = kit.bare(kit.CATALOGUE, f"<< /Type /Pages /Kids [{kids}] /Count 1001 >>", kit.PAGE, kit.stream(b""))
+    assert codes(inspected, endless, DIGITAL) in (["pdf-too-many-pages"], ["pdf-broken"])
 
 
 def test_a_type_that_the_road_does_not_take_keeps_a_letter_here(inspected):
