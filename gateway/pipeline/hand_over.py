@@ -20,7 +20,7 @@ from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.release import hold_of
 from gateway.pipeline.texts import WARNINGS
-from gateway.store import journal, messages, payloads, unit_of_work
+from gateway.store import journal, messages, parcels, payloads, unit_of_work
 from gateway.store.database import now_us, row_by
 from gateway.store.tables import document, message, message_state
 
@@ -63,6 +63,7 @@ class DocumentBytes:
 
 NOT_OFFERED: Final = frozenset({State.RECEIVED.value, State.QUARANTINED.value, State.DUPLICATE.value})
 NO_SUCH: Final = "no message of yours has this id"
+_ANSWERS: Final = "svar-til"  # Fiks IO's header with the platform's id of what is answered (fiks.md 4.3)
 
 
 async def waiting(
@@ -148,11 +149,20 @@ async def head(env: Environment, client: CaseSystemClient, message_id: str) -> d
                 "certificateFingerprint": signer.fingerprint,
                 "trust": signer.trust,
             },
-            "thread": None,
+            "thread": _thread(conn, row),
             "hold": _hold(conn, row),
         }
 
     return await env.store.write(work, Point.SHOW, Lane.CONCERN)
+
+
+def _thread(conn: Connection, row: Row[Any]) -> str | None:
+    """The message of the office that this one answers, if it comes from whom that was sent to; a road is named after its adapter."""
+    reference = messages.headers(conn, row.id).get(_ANSWERS)
+    if reference is None:
+        return None
+    found = parcels.by_reference(conn, row.road.partition("-")[0], reference)
+    return next((one.message_id for one in found if (one.tenant, one.recipient) == (row.tenant, row.sender)), None)
 
 
 def _hold(conn: Connection, row: Row[Any]) -> dict[str, Any] | None:

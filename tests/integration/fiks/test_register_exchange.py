@@ -118,6 +118,7 @@ async def test_a_case_is_reported_and_what_the_register_found_reaches_the_case_s
         await until(env, report.id, State.READY)
         head = await hand_over.head(env, client, report.id)
         assert [document["name"] for document in head["documents"]] == ["payload.json"]
+        assert head["thread"] == sent, "the case system sees what it answers"
         served = await hand_over.fetch(env, client, report.id, "payload.json")
         told = json.loads(b"".join(served.pieces(0, served.size)))
         served.reader.close()
