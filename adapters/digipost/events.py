@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.digipost.api import NO_ANSWER, DigipostApi, Reply
+from adapters.digipost.api import NO_ANSWER, SERVER_ERROR, TOO_MANY, DigipostApi, Reply
 from adapters.digipost.arrivals import Arrivals
 from adapters.digipost.message import moment
 from adapters.digipost.settings import DigipostSettings, LetterSender
@@ -23,6 +23,7 @@ from gateway.spi import (
     Context,
     Delivery,
     PartnerRefusedError,
+    PartnerUnavailableError,
     Receipt,
     Refused,
     Stage,
@@ -30,7 +31,8 @@ from gateway.spi import (
 )
 
 NAME: Final = "digipost"
-WAITING_MAX: Final = 50_000  # receipts of one account that nobody waits for; the oldest go first
+WAITING_MAX: Final = 50_000  # receipts of one account that nobody waits for; the oldest go first ...
+WAITING_DAYS: Final = 7  # ... and after so long: most are of attachments, which no letter is known by
 PAGES_MAX: Final = 1000  # of one window: then something is wrong with their paging
 
 _RECEIPTS: Final[Mapping[str, Stage | Refused]] = {
@@ -77,6 +79,8 @@ class _Account:
         kept = self.stored.keys() | self.waiting.keys()
         self.since = min([until, *(one.at for one in events if one.identity not in kept)])
         self.stored = {identity: at for identity, at in self.stored.items() if at >= self.since - overlap}
+        oldest = until - timedelta(days=WAITING_DAYS)
+        self.waiting = {identity: event for identity, event in self.waiting.items() if event.at >= oldest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +201,19 @@ class DigipostEvents:
         )
 
     async def _proof(self, account: _Account, event: Event) -> tuple[bytes, ...]:
-        """Its moment, asked for alone: a page of a window tells of other people's letters. Raises what calls do."""
-        reply = await self._page(account, (event.at - _MOMENT, event.at + 2 * _MOMENT), 0)
+        """Its moment, asked for alone: a page of a window tells of other people's letters. Raises what calls do.
+
+        A receipt without proof is better than none: where Digipost gives no such page, or others are in it, there is none.
+        """
+        try:
+            reply = await self._page(account, (event.at - _MOMENT, event.at + 2 * _MOMENT), 0)
+        except PartnerRefusedError:
+            self._context.log.warning("digipost.event_not_proven")
+            return ()
         found = read_events(reply.body)
-        if any(one.document != event.document for one in found):
-            self._context.log.info("digipost.event_not_alone")
+        alone = all(one.document == event.document for one in found)
+        if not alone or event.identity not in {one.identity for one in found}:
+            self._context.log.info("digipost.event_not_proven")
             return ()
         return (reply.evidence,)
 
@@ -224,7 +236,8 @@ class DigipostEvents:
         reply = await self._api.get("document_events", asked + place)
         if not reply.good:
             message = f"digipost: events refused with {reply.status}"
-            raise PartnerRefusedError(message)
+            later = reply.status == TOO_MANY or reply.status >= SERVER_ERROR
+            raise PartnerUnavailableError(message) if later else PartnerRefusedError(message)
         return reply
 
 

@@ -17,7 +17,7 @@ REFERENCE: Final = re.compile(r"[!-~]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The partner has it. ``final``: taking is the delivery, no receipt will follow."""
+    """The partner has it. ``final``: taking is the delivery; no receipt will follow, but those of a letter's later stages."""
 
     partner_reference: str
     final: bool = False

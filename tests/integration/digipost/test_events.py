@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.simulators.digipost.answers import RefusalError
 from gateway.simulators.digipost.faults import DigipostFault
 from gateway.spi import UNKNOWN_TYPE, Receipt, Refused, Stage
 from tests.digipost_kit import KARI, OFFICE, PER, SENDER, digipost, document, letter, primary, signed_path
@@ -83,6 +84,22 @@ async def test_what_happened_in_the_same_moment_to_somebody_else_is_no_evidence_
         here.server.post.open(primary(one))
     here.clock.turn(1)
     assert [one.evidence for one in await heard(here, 2)] == [(), ()]
+
+
+async def test_a_receipt_comes_without_proof_where_digipost_gives_no_page_of_a_moment(here, monkeypatch):
+    (one,) = await sent(here)
+    here.server.post.open(primary(one))
+    here.clock.turn(1)
+    page = here.server.post.page
+
+    def refusing(broker, span, slot, sender):
+        if span[1] - span[0] < timedelta(seconds=1):
+            raise RefusalError(400, "INVALID_DATE_RANGE", "too short", "CLIENT_TECHNICAL")
+        return page(broker, span, slot, sender)
+
+    monkeypatch.setattr(here.server.post, "page", refusing)
+    (receipt,) = await heard(here, 1)
+    assert (receipt.partner_reference, receipt.evidence) == (primary(one), ())
 
 
 async def test_what_the_gateway_knows_already_is_not_told_again_after_a_start(here):
@@ -165,7 +182,12 @@ async def test_the_opening_of_an_attachment_is_no_receipt(here):
     here.clock.turn(1)
     happened = here.clock.now()
     assert await heard(here, rounds=70) == []
-    assert here.road.inbound._accounts[0].since - happened > timedelta(hours=1)  # it holds back nothing
+    (account,) = here.road.inbound._accounts
+    assert account.since - happened > timedelta(hours=1)  # it holds back nothing
+    assert len(account.waiting) == 1
+    here.clock.turn(8 * 86400)
+    assert await heard(here, rounds=2) == []
+    assert account.waiting == {}  # nor is it kept for ever
 
 
 async def test_print_ends_with_the_postmark_or_with_a_refusal(here):
