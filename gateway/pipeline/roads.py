@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gateway.config import Hjemmel, Regel
 from gateway.domain.guards import GUARDS, LegalBasis, Period
-from gateway.domain.message_type import Direction, MessageType
+from gateway.domain.message_type import Audience, Direction, MessageType
 from gateway.domain.routing import LOOPBACK, Road
 from gateway.errors import ConfigError
 from gateway.pipeline.open_registers import OpenRegisters
@@ -83,13 +83,14 @@ def configured_roads(
 ) -> Roads:
     """What the configuration says of the way out. ``law``: ``hjemler.toml`` and ``regler.toml``. Raises ConfigError with every fault.
 
-    Without any guard the road ``loopback`` alone is allowed (decisions 6.9), and a road to a person needs them all. A route
-    over loopback may stand there although the adapter is not listed: then there is no such road, as in production.
+    Without any guard the road ``loopback`` alone is allowed (decisions 6.9). A road to a person needs them all, and so does
+    every other road of a type that is written for parties or reporters. A route over loopback may stand there although the
+    adapter is not listed: then there is no such road, as in production.
     """
     hjemler, regler = law
     faults = [f"guards: there is no rule {name}" for name in guards if name not in GUARDS]
     faults += [f"regler.toml: there is no rule {name}" for name in regler if name not in GUARDS]
-    sendable = {kind.key for kind in types.types() if kind.direction is Direction.OUT}
+    sendable = {kind.key: kind.audience for kind in types.types() if kind.direction is Direction.OUT}
     found: dict[str, tuple[Road, ...]] = {}
     opened = frozenset(adapters)
     for key, texts in routes.items():
@@ -101,7 +102,8 @@ def configured_roads(
             faults.append(
                 f"routes.toml: {key}: a road is an adapter, or adapter:orgnr|kontoId|herId|bydel|fodselsnummer|post, each once"
             )
-        faults.extend(_faults(key, good, opened, guards))
+        about_people = sendable.get(key, Audience.BODY) is not Audience.BODY
+        faults.extend(_faults(key, good, opened, guards, about_people=about_people))
         found[key] = tuple(road for road in good if road.adapter in opened)
     bases: dict[str, LegalBasis] = {}
     for name, hjemmel in hjemler.items():
@@ -114,7 +116,9 @@ def configured_roads(
     return Roads(found, guards, bases, periods)
 
 
-def _faults(key: str, roads: Sequence[Road], opened: frozenset[str], guards: Iterable[str]) -> list[str]:
+def _faults(
+    key: str, roads: Sequence[Road], opened: frozenset[str], guards: Iterable[str], *, about_people: bool
+) -> list[str]:
     away = [road for road in roads if road.adapter != LOOPBACK]
     faults = [
         f"routes.toml: {key}: {road.adapter} is not among adapters" for road in away if road.adapter not in opened
@@ -122,8 +126,8 @@ def _faults(key: str, roads: Sequence[Road], opened: frozenset[str], guards: Ite
     if not guards:
         faults += [f"guards: empty, which allows loopback alone, but {key} goes over {road}" for road in away]
     missing = [name for name in GUARDS if name not in guards]
-    if missing and any(road.letter for road in roads):
-        faults.append(f"guards: {key} goes to people, which needs every rule; not listed: {', '.join(missing)}")
+    if missing and (any(road.letter for road in roads) or (about_people and away)):
+        faults.append(f"guards: {key} is for people, which needs every rule; not listed: {', '.join(missing)}")
     return faults
 
 

@@ -79,9 +79,17 @@ TO_PEOPLE = f'"{KIND}" = ["fiks:kontoId", "fiks:fodselsnummer"]'
 
 def test_a_road_to_people_needs_every_rule_and_the_fault_names_those_that_are_missing(tmp_path):
     without = EVERY_RULE.replace('"R05", ', "").replace('"R20", ', "")
-    assert f"{KIND} goes to people, which needs every rule; not listed: R05, R20" in faults(
+    assert f"{KIND} is for people, which needs every rule; not listed: R05, R20" in faults(
         configuration(tmp_path, routes=TO_PEOPLE, lines=without)
     )
+
+
+def test_a_type_written_for_people_needs_every_rule_on_each_road_away(tmp_path):
+    feedback = "tilbakemelding.melder.v1"
+    away = configuration(tmp_path / "away", routes=f'"{feedback}" = ["fiks:kontoId"]', lines='guards = ["R01"]')
+    assert f"{feedback} is for people, which needs every rule; not listed: R02" in faults(away)
+    own = configuration(tmp_path / "own", routes=f'"{feedback}" = ["loopback"]', lines='guards = ["R01"]')
+    assert len(roads(own).roads_of(feedback)) == 1
 
 
 def test_a_road_to_people_under_every_rule_is_sound(tmp_path):
