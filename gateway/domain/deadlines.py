@@ -24,7 +24,7 @@ RETURNED: Final = "retur"
 FEEDBACK_DELIVERED: Final = "tilbakemelding_levert"
 FEEDBACK_RETURNED: Final = "tilbakemelding_retur"
 _UNDONE: Final = {DELIVERED: RETURNED, FEEDBACK_DELIVERED: FEEDBACK_RETURNED}
-"""A letter that came back was not delivered: an earlier event does not count once the later one has come."""
+"""A letter that came back was not delivered: the second event has the time of the first one, which does not count then."""
 
 _MONTHS: Final = 12
 _MORNING: Final = time(8)
@@ -201,7 +201,7 @@ def _moments(facts: ClockFacts, names: Iterable[str]) -> list[datetime]:
 
 def _undone(facts: ClockFacts, name: str, at: datetime) -> bool:
     undoing = _UNDONE.get(name.partition(":")[0])
-    return undoing is not None and any(later >= at for later in facts.events.get(undoing, ()))
+    return undoing is not None and at in facts.events.get(undoing, ())
 
 
 def _stopped(rule: ClockRule, start: datetime, facts: ClockFacts) -> datetime | None:

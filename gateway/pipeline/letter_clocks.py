@@ -72,8 +72,8 @@ def delivered(env: Environment, conn: Connection, row: Row[Any], at: int, actor:
     kind = _kind(env, row)
     if kind is None or not _moves(kind):
         return False
-    back = max((one.at for one in messages.case_events(conn, row.id, RETURNED)), default=0)
-    if at <= back or any(back < one.at <= at for one in messages.case_events(conn, row.id, DELIVERED)):
+    told, undone = _times(conn, row, DELIVERED), _times(conn, row, RETURNED)
+    if at in undone or any(one <= at for one in told - undone):
         return False
     move_clocks(env, conn, row, DELIVERED, at, actor, way.value)
     if kind.audience is Audience.REPORTER:
@@ -88,14 +88,13 @@ def opened(env: Environment, conn: Connection, row: Row[Any], at: int, actor: st
     alarms.close(conn, tenant=row.tenant, code=code, subject=row.id, at=env.now(), actor=actor)
 
 
-def returned(env: Environment, conn: Connection, row: Row[Any], at: int, actor: str) -> None:
-    """It came back: what its delivery stopped runs again."""
-    if not messages.case_events(conn, row.id, DELIVERED):
-        return
-    move_clocks(env, conn, row, RETURNED, at, actor)
+def returned(env: Environment, conn: Connection, row: Row[Any], actor: str) -> None:
+    """It came back: what its delivery stopped runs again, unless another letter's did too."""
     kind = _kind(env, row)
-    if kind is not None and kind.audience is Audience.REPORTER:
-        _tell_report(env, conn, row, FEEDBACK_RETURNED, at, actor)
+    for at in sorted(_times(conn, row, DELIVERED) - _times(conn, row, RETURNED)):
+        move_clocks(env, conn, row, RETURNED, at, actor)
+        if kind is not None and kind.audience is Audience.REPORTER:
+            _tell_report(env, conn, row, FEEDBACK_RETURNED, at, actor)
 
 
 def _tell_report(env: Environment, conn: Connection, row: Row[Any], event: str, at: int, actor: str) -> None:
@@ -111,6 +110,10 @@ def _tell_report(env: Environment, conn: Connection, row: Row[Any], event: str, 
     entry = journal.Entry(journal.CASE_EVENT, row.tenant, env.now(), actor, message_id=report.id, refs=refs)
     journal.write(conn, entry)
     move_clocks(env, conn, report, event, at, actor, says)
+
+
+def _times(conn: Connection, row: Row[Any], event: str) -> set[int]:
+    return {one.at for one in messages.case_events(conn, row.id, event)}
 
 
 def _kind(env: Environment, row: Row[Any]) -> MessageType | None:

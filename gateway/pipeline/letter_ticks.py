@@ -57,7 +57,7 @@ def tick(env: Environment, conn: Connection, told: Told) -> None:
     way = Way.PAPER if stage is Stage.POSTED else Way.of(told.parcel.road)
     if new:
         letter_clocks.delivered(env, conn, row, at, actor, way)
-    elif told.receipt.at is not None and letter_clocks.delivered(env, conn, row, at, actor, way):
+    elif _believed(told.receipt, at) and letter_clocks.delivered(env, conn, row, at, actor, way):
         _tell(env, conn, told, stage, at)  # it was delivered earlier than was believed
     if new and stage is Stage.OPENED:
         letter_clocks.opened(env, conn, row, at, actor)
@@ -69,7 +69,7 @@ def _returned(env: Environment, conn: Connection, row: Row[Any], told: Told, at:
         return
     alarms.ring(conn, tenant=row.tenant, code=AlarmCode.LETTER_RETURNED, subject=row.id, at=env.now())
     if told.in_force:  # another road's may have been delivered
-        letter_clocks.returned(env, conn, row, at, told.parcel.adapter)
+        letter_clocks.returned(env, conn, row, told.parcel.adapter)
 
 
 def _add(env: Environment, conn: Connection, told: Told, stage: Stage, at: int) -> bool:
@@ -89,6 +89,11 @@ def _tell(env: Environment, conn: Connection, told: Told, stage: Stage, at: int)
     refs: dict[str, str | int] = {"road": told.parcel.road, "at": journal.rfc3339(at)}
     entry = journal.Entry(journal.LETTER_TOLD, tenant, env.now(), actor, message_id, code=stage.value, refs=refs)
     return journal.write(conn, entry)
+
+
+def _believed(receipt: Receipt, at: int) -> bool:
+    """Whether the tick's time is the carrier's own: that can be an earlier one than it told before."""
+    return receipt.at is not None and messages.micros(receipt.at) == at
 
 
 def _at(env: Environment, row: Row[Any], receipt: Receipt) -> int:
