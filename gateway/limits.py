@@ -180,7 +180,8 @@ GIVE_BACK_AFTER_S: Final = 30.0  # before a delivery that cannot be stored is gi
 
 # Letters: what one PDF may cost the process that reads it
 PDF_BYTES_MAX: Final = 128 * MIB
-PDF_READ_S_MAX: Final = 10.0  # of wall time and of processor time; a page takes some milliseconds
+PDF_READ_S_MAX: Final = 10.0  # of processor time; a page takes some milliseconds
+PDF_WAIT_S_MAX: Final = 60.0  # of wall time, after which something else than the PDF holds its reader up
 PDF_MEMORY_BYTES_MAX: Final = 512 * MIB  # address space: the libraries take 60 MiB, and a PDF its own size at least
 PDF_READER_PDFS: Final = 200  # so many are read by one process, then by a fresh one
 PDF_PAGES_MAX: Final = 1000  # a longer one is not looked at; no road takes it

@@ -91,7 +91,7 @@ class _Sheet:
     def look(self, text: str, *, cut: bool) -> Page:
         zone = _BARCODE if self.height >= self.width else (95.0, self.height - 15.0, 175.0, self.height)
         objects = _Objects.of(self.page)
-        chars = sum(not sign.isspace() for sign in text)
+        chars = len("".join(text.split()))
         return Page(
             width_mm=round(self.width, 1),
             height_mm=round(self.height, 1),

@@ -6,18 +6,21 @@ happens to it happens to one PDF: it dies, that PDF was too hard, and the next o
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from gateway import limits
 from gateway.config import Vindu
-from gateway.errors import DocumentError, ReaderUnavailableError
+from gateway.errors import DocumentError, ReaderUnavailableError, StoreError
 from gateway.letters.looked import LENGTH_BYTES, READY, TOO_HARD, TOO_LARGE, Looked, Reading, Rect
+
+_DEATH_S: Final = 1.0  # from a closed pipe to the end of the process
 
 
 @dataclass(slots=True)
@@ -51,31 +54,29 @@ class Reader:
     """
 
     window: Vindu = field(default_factory=Vindu)
-    seconds: float = limits.PDF_READ_S_MAX
+    seconds: float = limits.PDF_WAIT_S_MAX
     _child: _Child | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, pieces: Iterable[bytes], size_bytes: int) -> Reading:
         """Read a PDF of so many bytes. Blocks, at most ``seconds`` once it is its turn.
 
-        Never raises for what the PDF is. Raises ReaderUnavailableError when no process can be had, and what ``pieces`` raises.
+        Never raises for what the PDF is. Raises ReaderUnavailableError when no process can be had, or something else than the
+        PDF ended it or held it up, StoreError for pieces of another size, and what ``pieces`` raises.
         """
         if size_bytes > limits.PDF_BYTES_MAX:
             return Reading(Looked(fault=TOO_LARGE))
         with self._lock:
             child = self._ready_child()
             child.read += 1
-            answer, whole = None, False
-            expired = threading.Event()
-            watch = threading.Timer(self.seconds, _expire, (child.process, expired))
-            watch.start()
+            answer = None
             try:
-                answer = _ask(child, _rect(self.window), pieces, size_bytes)
-                whole = answer is not None
+                with _watched(child.process, self.seconds):
+                    answer = _ask(child, _rect(self.window), pieces, size_bytes)
+                if answer is None:
+                    _require_own_death(child.process)
             finally:
-                watch.cancel()
-                watch.join()
-                if not whole or expired.is_set() or child.read >= limits.PDF_READER_PDFS:
+                if answer is None or child.read >= limits.PDF_READER_PDFS:
                     self._end()
         return Reading(Looked(fault=TOO_HARD)) if answer is None else answer
 
@@ -106,9 +107,36 @@ def _rect(window: Vindu) -> Rect:
     return left, top, left + window.bredde_mm, top + window.hoyde_mm
 
 
-def _expire(process: subprocess.Popen[bytes], expired: threading.Event) -> None:
-    expired.set()
-    process.kill()
+@contextmanager
+def _watched(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """End it after so long. Raises ReaderUnavailableError then: its own processor time is bounded by less."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        process.kill()
+
+    watch = threading.Timer(seconds, expire)
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        watch.join()
+    if expired.is_set():
+        message = f"reading a PDF was not done after {seconds} s"
+        raise ReaderUnavailableError(message)
+
+
+def _require_own_death(process: subprocess.Popen[bytes]) -> None:
+    """Whatever ends a process from outside (the machine's memory, an operator) tells nothing of the PDF. Raises so."""
+    try:
+        code = process.wait(_DEATH_S)
+    except subprocess.TimeoutExpired:
+        return  # it lives, and what it answered was nonsense
+    if code == -signal.SIGKILL:
+        message = "the process that reads PDFs was ended from outside"
+        raise ReaderUnavailableError(message)
 
 
 def _begin() -> _Child:
@@ -135,16 +163,19 @@ def _begin() -> _Child:
 
 
 def _ask(child: _Child, window: Rect, pieces: Iterable[bytes], size_bytes: int) -> Reading | None:
-    """One question and its answer; None when it died of it, answered nonsense, or the pieces are not of that size."""
+    """One question and its answer; None when it died of it or answered nonsense. Raises StoreError for pieces of another size."""
     into, out = child.pipes
     question = json.dumps({"size": size_bytes, "window": window}).encode()
     alive, given = _give(into, len(question).to_bytes(LENGTH_BYTES, "big") + question), 0
     for piece in pieces:
-        alive = alive and _give(into, piece)
         given += len(piece)
         if not alive or given > size_bytes:
-            return None
-    answer = _hear(out) if given == size_bytes and _give(into) else None
+            break
+        alive = _give(into, piece)
+    if alive and given != size_bytes:
+        message = f"a document is not of {size_bytes} octets, as was stored of it"
+        raise StoreError(message)
+    answer = _hear(out) if alive and _give(into) else None
     return None if answer is None else _reading(answer)
 
 

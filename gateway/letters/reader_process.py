@@ -9,6 +9,7 @@ import io
 import json
 import os
 import resource
+import signal
 import sys
 from dataclasses import asdict
 from typing import IO, Any, Final
@@ -26,7 +27,9 @@ _NONE: Final = (0, 0)
 
 
 def main() -> None:
-    """Answer until nobody asks."""
+    """Answer until nobody asks. It ends with whoever asks, not at a signal to all: a PDF would be blamed for it."""
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
     into, out = sys.stdin.buffer, sys.stdout.buffer
     warm()
     shut_in()
