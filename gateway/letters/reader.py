@@ -69,14 +69,15 @@ class Reader:
         with self._lock:
             child = self._ready_child()
             child.read += 1
-            answer = None
+            answer, goes_on = None, False
             try:
                 with _watched(child.process, self.seconds):
                     answer = _ask(child, _rect(self.window), pieces, size_bytes)
                 if answer is None:
                     _require_own_death(child.process)
+                goes_on = answer is not None and child.read < limits.PDF_READER_PDFS
             finally:
-                if answer is None or child.read >= limits.PDF_READER_PDFS:
+                if not goes_on:
                     self._end()
         return Reading(Looked(fault=TOO_HARD)) if answer is None else answer
 
@@ -154,9 +155,15 @@ def _begin() -> _Child:
     except OSError as error:
         message = "no process for reading PDFs can be started"
         raise ReaderUnavailableError(message) from error
-    child = _Child(process)
-    if child.pipes[1].readline(len(READY)) != READY:
-        child.end()
+    child, ready = _Child(process), False
+    try:
+        with _watched(process, limits.PDF_WAIT_S_MAX):
+            told = child.pipes[1].readline(len(READY))
+        ready = told == READY
+    finally:
+        if not ready:
+            child.end()
+    if not ready:
         message = "the process for reading PDFs does not start"
         raise ReaderUnavailableError(message)
     return child
