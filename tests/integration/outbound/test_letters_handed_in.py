@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 from dataclasses import replace
 
 import aiohttp
@@ -243,3 +244,14 @@ async def test_feedback_may_name_the_report_by_the_senders_id(office, env, site)
     await work_off(env)
 
     assert (await post(office, feedback(named)))[0] == 202
+
+
+async def test_the_decision_of_the_guide_is_taken_as_it_stands_there(office):
+    guide = (ROOT / "docs" / "case-system-guide.md").read_text("utf-8")
+    shown = guide.split("cat > melding.json <<END\n")[1].split("\nEND\n")[0]
+    shown = shown.replace("$(uuidgen)", str(uuid.uuid4())).replace("$(date +%FT%T%:z)", SAMPLE["sendtTidspunkt"])
+
+    status, answer = await post(office, {"melding": json.loads(shown), "vedtak.json": json.dumps(sample("vedtak"))})
+
+    assert status == 202, answer
+    assert "brev.pdf" in await documents(office, answer["id"])
