@@ -107,14 +107,14 @@ async def letter(env: Environment, outgoing: Outgoing, chosen: StoredParcel, sto
     if brev.avtale is not None:
         documents[0] = _with_appointment(documents[0], brev.avtale, brev.sprak)
     later = brev.leveres_tidligst
+    if later is not None and later <= env.clock.now():
+        later = None  # the time has come while it was held, or on its way: nothing is waited for
     return Letter(
         person=to.fodselsnummer,
         name=to.navn,
         documents=tuple(documents),
         language=brev.sprak,
-        delivery_time=later
-        if later is not None and later > env.clock.now()
-        else None,  # what has come is not waited for
+        delivery_time=later,
         opening_receipt=brev.apningskvittering,
         sms_after_hours=tuple(brev.sms_etter_timer),
         print_order=_print_order(to, brev, particulars) if road_of(chosen).on_paper else None,
@@ -125,8 +125,8 @@ def _stored(conn: Connection, outgoing: Outgoing) -> tuple[list[Row[Any]], dict[
     """The PDFs of the message, every document's record, and who released it to paper, if anybody did."""
     message_id = outgoing.row.id
     rows = [row for row in messages.documents(conn, message_id) if row.media_type == PDF]
-    released_by = sorted(approvals.of(conn, message_id).get(NOT_RELEASED, ()))
-    return rows, payloads.all_of(conn, message_id, "document:"), released_by[0] if released_by else ""
+    released_by = ", ".join(sorted(approvals.of(conn, message_id).get(NOT_RELEASED, ())))
+    return rows, payloads.all_of(conn, message_id, "document:"), released_by
 
 
 def _subjects(form: LetterForm, brev: Brev, count: int) -> list[str]:
