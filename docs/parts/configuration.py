@@ -20,6 +20,7 @@ _FILES: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ("hjemler.toml", "(id)", config.Hjemmel),
     ("brev.toml", "", config.Brev),
     ("regler.toml", "(rule)", config.Regel),
+    ("mottakere.toml", "(unit)", config.Mottaker),
 )
 _BOUNDS: Final = ("ge", "le", "min_length", "pattern")
 _WORDS: Final = {
