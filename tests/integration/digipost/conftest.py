@@ -1,9 +1,12 @@
 """Keys that all tests of Digipost share, and an office with a road to it."""
 
+from contextlib import closing
+
 import pytest
 
 from gateway import config
 from gateway.app import environment
+from gateway.letters.reader import Reader
 from gateway.pipeline.hand_over import CaseSystemClient
 from gateway.testing.site import make_site
 from tests.conftest import ROOT
@@ -38,8 +41,15 @@ def client(site):
     return CaseSystemClient("fagsystem-1", (site.tenant,))
 
 
+@pytest.fixture(scope="session")
+def pdfs():
+    """One process that reads every letter: none of them may end it."""
+    with closing(Reader()) as reader:
+        yield reader
+
+
 @pytest.fixture
-async def bergen(configuration, client, keys):
+async def bergen(configuration, client, keys, pdfs):
     """An office whose road to Digipost is open."""
-    async with environment(configuration) as bare, office(configuration, bare, client, keys) as here:
+    async with environment(configuration) as bare, office(configuration, bare, client, keys, pdfs=pdfs) as here:
         yield here

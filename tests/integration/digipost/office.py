@@ -195,7 +195,7 @@ class Office:
 async def office(
     configuration: Any, bare: Environment, client: Any, keys: Any, **settings: Any
 ) -> AsyncIterator[Office]:
-    """Open the road to a simulator of its own. ``server`` in ``settings``: one that is there already."""
+    """Open the road to a simulator of its own. In ``settings``, ``server``: one that is there already; ``pdfs``: who reads."""
     async with AsyncExitStack() as stack:
         given = settings.pop("server", None)
         server = given or simulator(keys, bare.clock)
@@ -203,7 +203,7 @@ async def office(
         session = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), auto_decompress=False)
         )
-        env = replace(bare, roads=roads(bare), types=LetterTypes(bare.types))
+        env = replace(bare, roads=roads(bare), types=LetterTypes(bare.types), pdfs=settings.pop("pdfs", bare.pdfs))
         lent = Lender(configuration, env, session).context("digipost")
         key = software(keys.ours)
 
