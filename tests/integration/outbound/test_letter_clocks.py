@@ -11,14 +11,18 @@ from gateway.catalogue import Catalogue
 from gateway.domain.deadlines import OSLO
 from gateway.domain.lifecycle import State
 from gateway.errors import ConflictError, MalformedRequestError
+from gateway.pipeline.accept import Intake
 from gateway.pipeline.traffic import prepare
 from gateway.spi import Refused, Stage, Taken
 from gateway.store.messages import micros
-from gateway.store.tables import alarm, journal
+from gateway.store.tables import alarm, clock, journal
 from tests.integration.http.conftest import case_system_listener
-from tests.integration.outbound.kit import alarms_of, read
+from tests.integration.outbound.kit import KIND, alarms_of, read
 from tests.integration.outbound.letter_kit import DAY, HOUR, World
-from tests.work import state_of
+from tests.integration.outbound.letters import LetterRoad, release, with_letters
+from tests.integration.outbound.test_letters_leave import handed_in
+from tests.reports import Sender
+from tests.work import state_of, work_off
 
 
 @pytest.fixture
@@ -290,3 +294,28 @@ async def test_a_vendor_sees_letters_clocks_and_ticks_and_that_a_case_is_not_clo
         assert (await tell("klage"))[0] == 204
         _, found, _ = await running.call("GET", f"/messages/{letter}/receipts")
         assert [one["kind"] for one in found["receipts"]] == ["transport", "application"]
+
+
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+async def test_the_letters_of_the_catalogue_move_the_clocks_that_they_are_about(env, site, client):
+    """Feedback, a decision and a plan as they are sent, over a road where taking is the delivery."""
+    env, _ = await with_letters(env, LetterRoad())
+    kinds = ("tilbakemelding.melder", "vedtak", "plan")
+    env.roads.routes.update({f"{kind}.v1": env.roads.routes[KIND] for kind in kinds})
+    report = (await Intake(env).accept(Sender(site, env).delivery(1))).id
+    await work_off(env)
+    sent = {kind: await handed_in(env, client, kind, report) for kind in kinds}
+    await work_off(env)
+
+    async def standing(message_id):
+        rows = await read(env, select(clock).where(clock.c.message_id == message_id))
+        return {row.clock_id: row.status for row in rows}
+
+    assert (await standing(report))["F03"] == "AAPEN", "held for a second person: nothing is delivered"
+    for message_id in sent.values():
+        await release(env, message_id, "kari", "ola")
+    await work_off(env)
+
+    assert (await standing(report))["F03"] == "NADD"
+    assert await standing(sent["vedtak"]) == {"F12": "AAPEN", "R15": "BORTFALT"}
+    assert await standing(sent["plan"]) == {"F10D": "NADD", "R15": "BORTFALT"}
