@@ -53,7 +53,7 @@ def render(form: LetterForm, language: str, frame: Frame, document: Mapping[str,
         )
         made = compiler.compile(format="pdf", pdf_standards=["a-2b"], timestamp=int(midnight.timestamp()))
     except typst.TypstError:
-        message = "the letter cannot be written: a text has signs that its font lacks"
+        message = "the letter cannot be written from these texts: they have signs that its fonts lack, or break a PDF's bounds"
         raise DocumentError(message) from None  # the library's own words repeat the text
     return made if isinstance(made, bytes) else b"".join(made or ())
 

@@ -5,7 +5,6 @@ Every object of the file is looked at, in use or not: what a reader could be mad
 
 import html
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,10 +24,10 @@ _ASIDES: Final = ("/Contents", "/RC", "/V", "/DV", "/TU", "/T", "/Alt", "/Actual
 _STANDARD: Final = ("TIMES", "COURIER", "HELVETICA", "SYMBOL", "ZAPFDINGBATS", "ARIAL")
 """Fonts that print services have (``digipost.md`` 7), as names without dashes and blanks contain them."""
 _FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
-_XMP_TEXT: Final = re.compile(r">([^<>]{1,4000})<|(?!xmlns:)\b[\w.-]{1,60}:[\w.-]{1,60}=[\"']([^\"'<>]{1,4000})[\"']")
 _LIMIT: Final = "limits error"
 _FONT_NAMES_MAX: Final = 50
-_METADATA_MAX: Final = 50  # streams of it
+_PROPERTIES_MAX: Final = 200  # values, and streams of them: a picture may have one of its own
+_METADATA_BYTES_MAX: Final = limits.MIB  # of each
 
 
 class UnreadableError(Exception):
@@ -118,8 +117,10 @@ def _look(node: Object, found: Structure) -> None:
     for key in _ASIDES:
         if key in node:
             _aside(node.get(key), found)
-    if isinstance(node, Stream) and _name(node, "/Type") == "/Metadata" and len(found.metadata) < _METADATA_MAX:
+    if isinstance(node, Stream) and _name(node, "/Type") == "/Metadata":
         found.metadata.append(_xmp_text(node))
+    if len(found.asides) > limits.PDF_ASIDES_MAX or len(found.metadata) > _PROPERTIES_MAX:
+        raise UnreadableError(TOO_HARD)
 
 
 def _look_at_font(font: Object, found: Structure) -> None:
@@ -141,7 +142,7 @@ def _is_standard(name: str) -> bool:
 def _aside(value: Any, found: Structure) -> None:
     values = value if isinstance(value, Array) else [value]
     for each in values:
-        if isinstance(each, String) and len(found.asides) < limits.PDF_ASIDES_MAX:
+        if isinstance(each, String):
             found.asides.append(str(each))
 
 
@@ -152,12 +153,12 @@ def _properties(opened: pikepdf.Pdf, found: Structure) -> None:
 
 
 def _xmp_text(stream: Stream) -> str:
-    """Its values, without the names of its elements."""
-    octets = bytes(stream.read_bytes())[: limits.MIB]
+    """All of it, names of elements included: they are no words that anything is sought by."""
+    octets = bytes(stream.read_bytes())
+    if len(octets) > _METADATA_BYTES_MAX:
+        raise UnreadableError(TOO_HARD)
     utf_16 = octets[:2] in {b"\xff\xfe", b"\xfe\xff"}
-    text = octets.decode("utf-16" if utf_16 else "utf-8", "replace")
-    values = (element or attribute for element, attribute in _XMP_TEXT.findall(text))
-    return html.unescape(" \n".join(values))
+    return html.unescape(octets.decode("utf-16" if utf_16 else "utf-8", "replace"))
 
 
 def _name(node: Object, key: str) -> str:

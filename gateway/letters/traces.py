@@ -1,6 +1,6 @@
 """Finds in a text what points to people, cases, places and senders: identity numbers, case numbers, addresses, names.
 
-Every pattern runs in linear time: each of its parts has a largest length, and none can match in two ways (S34).
+Every pattern runs in linear time: what can repeat has a largest length, or ends at a sign that it cannot hold (S34).
 """
 
 import re

@@ -81,6 +81,8 @@ TELLING = {
     "a property of somebody's own": lambda: kit.with_properties(SOUND, Klient="Nordmann, K."),
     "a name in XMP": lambda: kit.with_xmp(SOUND, title="Brev til Kari"),
     "a name in XMP, written with references": lambda: kit.with_metadata(b'<x:xmpmeta><a b:c="&#75;ari"/></x:xmpmeta>'),
+    "a name in XMP, behind much else": lambda: kit.with_metadata(b"<a>" + b"x " * 5000 + b" Kari</a>"),
+    "a name in XMP, as it is": lambda: kit.with_metadata(b"<a><![CDATA[Kari]]></a>"),
     "a name in XMP, in UTF-16": lambda: kit.with_metadata("<a>Kari</a>".encode("utf-16")),
 }
 
