@@ -62,7 +62,7 @@ async def written_letter(
     try:
         pdf = await asyncio.to_thread(render, kind.letter, _language(melding), frame, document)
     except DocumentError:
-        detail = f"{kind.schema_document}: has signs that no letter font has; bring the letter as a PDF"
+        detail = f"{kind.schema_document}: has signs that our letters' fonts lack; bring the letter as a PDF"
         raise MalformedRequestError(detail, code="letter-not-written") from None
     return WrittenLetter(_like(kind, melding), pdf)
 

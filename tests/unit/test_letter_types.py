@@ -82,6 +82,13 @@ def test_a_private_reporter_can_be_told_by_no_sound_document_but_that_the_report
     assert CATALOGUE.flaws("tilbakemelding.melder.v1", sound | {"innhold": told}) != ()
 
 
+@pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x7f", "\u202e", "\u2067"])
+def test_no_text_holds_signs_that_steer_or_turn_what_follows(sign: str) -> None:
+    sound = samples("vedtak", "valid")["hjelpetiltak"]
+    for name in ("vedtak", "gjelder"):
+        assert CATALOGUE.flaws("vedtak.v1", sound | {name: f"a{sign}b"}) == (Flaw(f"/{name}", "pattern"),)
+
+
 @pytest.mark.parametrize("kind", LETTERS, ids=lambda kind: kind.name)
 def test_no_object_of_a_letter_s_schema_is_open_and_no_text_unbounded(kind) -> None:
     source = json.loads((ROOT / "schemas" / kind.name / kind.version / "schema.json").read_bytes())

@@ -184,6 +184,19 @@ def test_a_sign_that_no_letter_font_has_is_an_error_that_does_not_repeat_it() ->
         assert caught.value.__cause__ is None
 
 
+def test_no_end_of_a_word_is_lost_outside_of_the_page() -> None:
+    name, document, language = SAMPLES["vedtak/hjelpetiltak/nb"]
+    long = "W" * 200
+    frame = Frame(long, (long,), "n" * 100, (long,), "2026/" * 20, FRAME.day)
+    with PdfDocument(
+        render(LETTERS[name].letter, language, frame, document | {"vedtak": long * 9, "gjelder": long})
+    ) as pdf:
+        shown = [page.get_textpage() for page in pdf]
+        right = max(page.get_charbox(number)[2] for page in shown for number in range(page.count_chars()))
+        assert right <= (210 - 19) * 72 / 25.4
+        assert squeezed("".join(page.get_text_range() for page in shown)).count("W") == 9 * 200 + 4 * 200
+
+
 def test_a_template_reads_no_file_but_the_layout_s_neighbours() -> None:
     for path in (
         "/pyproject.toml",
