@@ -44,6 +44,7 @@ from tests.conftest import REFERENCE
 from tests.security import fuzz_mutations as damage
 from tests.security.fuzz import Target
 from tests.security.fuzz_amqp import amqp_target
+from tests.security.fuzz_digipost import digipost_target
 from tests.security.fuzz_pdf import pdf_target
 from tests.security.fuzz_texts import text_targets
 
@@ -66,6 +67,7 @@ def targets() -> list[Target]:
         Target("manifest", read_manifest, _manifests(), (XML, damage.octets), trusted, 480, _large_manifests()),
         amqp_target(),
         pdf_target(),
+        digipost_target(),
         *text_targets(),
     ]
 
