@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row, select
 from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Event, State
-from gateway.domain.message_type import Direction
 from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
 from gateway.pipeline.case_events import move_clocks
 from gateway.pipeline.environment import Environment
@@ -86,7 +85,7 @@ def carry_out(env: Environment, conn: Connection, message_id: str, decision: Dec
         detail = "nothing of it could be read yet, so there is nothing to offer; release it, or confirm it by hand"
         raise ConflictError(detail)
     refs: dict[str, str | int] | None = {}
-    if event is Event.PERSON_RELEASED and state.direction == Direction.OUT:
+    if event is Event.PERSON_RELEASED:
         refs = approve(env, conn, state, decision.person, decision.reason, decision.road)
     if refs is None:
         return State(state.state)

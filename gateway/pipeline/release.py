@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 
 from gateway.domain.guards import PAPER_CODES, PERSONS
 from gateway.domain.guards.recipients import different
+from gateway.domain.message_type import Direction
 from gateway.domain.routing import Road
 from gateway.errors import ConflictError
 from gateway.pipeline.environment import Environment
@@ -56,8 +57,14 @@ def approve(
 ) -> dict[str, str | int] | None:
     """Keep what this person approves by a release. Returns what the journal tells of it; None where more people are needed.
 
-    Raises ConflictError for a road that cannot be taken. The caller holds the state's lock and moves the message on.
+    What came in is approved by nothing but the release itself. Raises ConflictError for a road that cannot be taken. The caller
+    holds the state's lock and moves the message on.
     """
+    if state.direction != Direction.OUT:
+        if road is not None:
+            detail = "only what goes out takes a road"
+            raise ConflictError(detail)
+        return {}
     now, cause = env.now(), str(state.cause or "")
     codes = {code for code in (cause,) if code in PERSONS}
     refs: dict[str, str | int] = {}

@@ -1,21 +1,38 @@
 """Nothing leaves but through the gate: who may release what, on which road, and what a held message tells."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from gateway import config
 from gateway.app import environment
+from gateway.config import Mottaker
 from gateway.domain.lifecycle import State
 from gateway.domain.persons import Grading, Standing
+from gateway.domain.routing import AddressKind, Road
 from gateway.errors import ConflictError, MalformedRequestError
 from gateway.pipeline import hand_over
+from gateway.pipeline.accept import Intake
+from gateway.pipeline.people import Decision, decide
+from gateway.pipeline.roads import Roads
 from gateway.pipeline.texts import HOLDS
-from gateway.spi import Refused, TryLater, Uncertain
+from gateway.spi import Adapter, Refused, TryLater, Uncertain
 from gateway.store.tables import approval
 from tests.integration.outbound.conftest import QUICK
-from tests.integration.outbound.kit import cause_of, hand_in, parcels_of, read
+from tests.integration.outbound.kit import (
+    KIND,
+    RECIPIENT,
+    OwnDirectory,
+    Scripted,
+    cause_of,
+    hand_in,
+    melding,
+    parcels_of,
+    read,
+    with_roads,
+)
 from tests.integration.outbound.letters import (
     CHILD,
     DIGITAL,
@@ -34,6 +51,7 @@ from tests.integration.outbound.letters import (
     with_letters,
 )
 from tests.postgres import settings_for
+from tests.reports import Sender
 from tests.work import state_of, work_off
 
 
@@ -209,6 +227,43 @@ async def test_no_other_road_is_chosen_while_it_may_have_left_over_the_first(env
         await release(env, message_id, "kari", road=PAPER)
     assert caught.value.instance_code == "already-left"
     assert len(road.sent) == 1
+
+
+async def test_what_came_in_takes_no_road(env, site):
+    arrived = (await Intake(env).accept(Sender(site, env).delivery(1))).id
+    await work_off(env)
+    await decide(env, arrived, Decision("hold", "kari", "se"))
+    with pytest.raises(ConflictError):
+        await release(env, arrived, "kari", road=PAPER)
+    assert await state_of(env, arrived) == State.HELD
+
+
+# --- units ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("unit", "since", "state"),
+    [
+        (None, 0, State.HELD),
+        (RECIPIENT, 0, State.SENT),
+        (RECIPIENT, 1, State.HELD),  # approved from tomorrow on
+        ("964338531", 0, State.HELD),
+        (f"{RECIPIENT}/konto-1", 0, State.SENT),
+        (f"{RECIPIENT}/konto-2", 0, State.HELD),
+    ],
+)
+async def test_an_organisation_is_sent_to_where_somebody_approved_just_that_unit(env, site, client, unit, since, state):
+    guarded = await with_roads(env, site.tenant, guards=["R19"], partner=Scripted())
+    by_account = Roads({KIND: (Road("partner", AddressKind.KONTO_ID),)}, ("R19",), env.roads.bases)
+    by_account.open("partner", Adapter(outbound=Scripted(), directory=OwnDirectory(env, site.tenant)))
+    listed = Mottaker(navn="Skolen", godkjent_av="kari", godkjent=guarded.today() + timedelta(days=since))
+    guarded = replace(guarded, roads=by_account, mottakere={} if unit is None else {unit: listed})
+    envelope = melding()
+    message_id = await hand_in(guarded, client, envelope | {"mottaker": envelope["mottaker"] | {"kontoId": "konto-1"}})
+    await work_off(guarded)
+    assert await state_of(guarded, message_id) == state
+    if state == State.HELD:
+        assert await cause_of(guarded, message_id) == "r19-unit-not-approved"
 
 
 # --- what is found in texts -----------------------------------------------------------------------------------------
