@@ -7,6 +7,7 @@ bytes can show that they are those that came then. Whoever gets them is in the j
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -14,10 +15,11 @@ from gateway.crashpoints import Point
 from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
 from gateway.store import journal, payloads
+from gateway.store.database import locked_state
 from gateway.store.parcels import StoredParcel
 from gateway.store.tables import message
 
-_EVIDENCE = "evidence:"
+_EVIDENCE: Final = "evidence:"
 
 
 def keep_words(env: Environment, conn: Connection, chosen: StoredParcel, words: Sequence[bytes]) -> None:
@@ -25,12 +27,16 @@ def keep_words(env: Environment, conn: Connection, chosen: StoredParcel, words: 
 
     Once the message is shredded there is nothing to seal it under, and nothing is kept.
     """
-    wrapped = payloads.find_key(conn, chosen.message_id)
-    if not words or wrapped is None:
+    if not words:
         return
-    key = env.vault.unlock(chosen.tenant, chosen.message_id, wrapped)
-    known = _committed(conn, chosen.message_id)
-    number = len(payloads.all_of(conn, chosen.message_id, _EVIDENCE))
+    locked_state(conn, chosen.message_id)  # numbers are given by one at a time
+    wrapped = payloads.find_key(conn, chosen.message_id)
+    if wrapped is None:
+        return
+    tenant, message_id = chosen.tenant, chosen.message_id
+    key = env.vault.unlock(tenant, message_id, wrapped)
+    known = _committed(conn, message_id)
+    number = len(payloads.all_of(conn, message_id, _EVIDENCE))
     commit: dict[str, str] = {}
     for piece in words:
         value = journal.commitment(key.salt, hashlib.sha256(piece).digest())
@@ -38,19 +44,15 @@ def keep_words(env: Environment, conn: Connection, chosen: StoredParcel, words: 
             continue
         number += 1
         purpose = f"{_EVIDENCE}{number}"
-        payloads.insert(
-            conn, chosen.tenant, chosen.message_id, purpose, env.vault.seal_all(key, purpose, [piece]).stored
-        )
+        payloads.insert(conn, tenant, message_id, purpose, env.vault.seal_all(key, purpose, [piece]).stored)
         commit[purpose] = value
         known.add(value)
     if commit:
         refs: dict[str, str | int] = {"road": chosen.road}
-        journal.write(
-            conn,
-            journal.Entry(
-                journal.PARTNER_SIGNED, chosen.tenant, env.now(), chosen.adapter, chosen.message_id, None, refs, commit
-            ),
+        entry = journal.Entry(
+            journal.PARTNER_SIGNED, tenant, env.now(), chosen.adapter, message_id, refs=refs, commit=commit
         )
+        journal.write(conn, entry)
 
 
 async def read_words(env: Environment, message_id: str, person: str) -> dict[str, bytes]:
