@@ -121,6 +121,7 @@ async def test_a_letter_that_came_back_before_it_was_delivered_is_for_a_person(w
     assert await alarms_of(world.env, decision) == ["letter-returned", "outbound-held"]
 
 
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 async def test_the_period_for_complaining_begins_with_the_delivery_and_ends_by_itself_or_by_a_complaint(world):
     quiet, contested = await world.letter(), await world.letter()
     assert (await world.clocks(quiet))["F12"].status == "VENTER"
@@ -144,6 +145,7 @@ async def test_the_period_for_complaining_begins_with_the_delivery_and_ends_by_i
     assert "clock-rings" not in await alarms_of(world.env, f"{quiet}/F12")
 
 
+@pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 async def test_a_plan_meets_its_days_goal_when_it_is_delivered_and_not_when_it_is_taken(world):
     world.partner.answers = [Taken("ref-1"), Taken("ref-1", final=True)]
     taken, final = await world.letter("plan"), await world.letter("plan")
