@@ -112,6 +112,17 @@ def arm_for_letter(here, fault):
     here.server.post.send = armed
 
 
+async def test_a_sealed_letter_whose_answer_is_lost_is_held_because_nobody_can_compare_it(bergen):
+    """It is sealed anew in each attempt, so what Digipost has under its id tells nothing of its bytes."""
+    arm_for_letter(bergen, DigipostFault.LOST_ANSWER)
+    message_id = await bergen.sent(brev={"forseglet": True})
+    assert (await state_of(bergen.env, message_id), await cause_of(bergen.env, message_id)) == (
+        State.HELD,
+        "cannot-ask",
+    )
+    assert (sent_to(bergen), len(bergen.letters)) == (1, 1)
+
+
 async def test_a_proxys_503_is_no_word_of_digiposts_and_the_letter_goes_later(bergen):
     bergen.server.faults.arm(DigipostFault.UNSIGNED_503)
     message_id = await bergen.sent()
