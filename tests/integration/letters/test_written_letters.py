@@ -9,6 +9,8 @@ from datetime import date
 
 import pikepdf
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pypdfium2 import PdfDocument
 
 from gateway import limits
@@ -182,6 +184,18 @@ def test_a_sign_that_no_letter_font_has_is_an_error_that_does_not_repeat_it() ->
             render(LETTERS[name].letter, language, FRAME, document | {"vedtak": odd})
         assert "hemmelig" not in str(caught.value)
         assert caught.value.__cause__ is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12), st.text(max_size=30))
+def test_whatever_a_text_holds_it_becomes_a_letter_or_our_own_error(odd: str, latin: str) -> None:
+    name, document, language = SAMPLES["vedtak/hjelpetiltak/nb"]
+    for text in (odd, latin.encode("latin-1", "replace").decode("latin-1")):
+        try:
+            made = render(LETTERS[name].letter, language, FRAME, document | {"begrunnelse": text})
+        except DocumentError:
+            continue
+        assert made.startswith(b"%PDF-1.7")
 
 
 def test_no_end_of_a_word_is_lost_outside_of_the_page() -> None:
