@@ -30,6 +30,7 @@ REGISTER_ACCOUNT = "3f0b1f56-6f0e-4d0b-8f43-92e0a1c7e002"
 OTHER_OFFICE_ACCOUNT = "3f0b1f56-6f0e-4d0b-8f43-92e0a1c7e003"
 PORTAL = "3f0b1f56-6f0e-4d0b-8f43-92e0a1c7e004"
 MELDING = "3f0b1f56-6f0e-4d0b-8f43-92e0a1c7e005"
+DOCUMENT = "3f0b1f56-6f0e-4d0b-8f43-92e0a1c7e009"
 REPORTS = "no.ks.fiks.bekymringsmelding.v2"
 REPORT = "no.ks.fiks.bekymringsmelding.offentlig.v2"
 REGISTER = "no.ssb.barnevern.fagsystem.v1"
@@ -168,3 +169,8 @@ def receipt(fate=Fate.RECEIVED, content=b"", answered=None, **headers):
 
 def fingerprint(pem):
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
+async def whole(fiks, document=DOCUMENT):
+    """A document as Dokumentlager gives it."""
+    return b"".join([piece async for piece in fiks.dokumentlager.blob({"dokumentlager-id": document})])

@@ -21,7 +21,6 @@ from gateway.errors import PartnerUnavailableError, StoreError, UnknownResourceE
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.fetch import run_inbound
 from gateway.pipeline.people import Decision, decide
-from gateway.pipeline.road_watch import take
 from gateway.pipeline.roads import Roads
 from gateway.pipeline.traffic import prepare
 from gateway.spi import (
@@ -29,8 +28,6 @@ from gateway.spi import (
     Adapter,
     Address,
     Fate,
-    Figures,
-    Observation,
     Outcome,
     Parcel,
     Receipt,
@@ -38,13 +35,12 @@ from gateway.spi import (
     Seal,
     Stream,
     Taken,
-    Trouble,
     TryLater,
     Uncertain,
 )
-from gateway.store import alarms, journal, messages, partner_figures
+from gateway.store import alarms, journal, messages
 from gateway.store.alarms import AlarmCode
-from gateway.store.tables import alarm, queue_item
+from gateway.store.tables import queue_item
 from tests.work import state_of, work_off
 
 PORTAL = "22222222-2222-4222-8222-222222222222"
@@ -386,24 +382,3 @@ async def test_while_the_store_is_away_the_road_is_closed_and_afterwards_everyth
     assert source.opened == 2
     count = await here.store.read(lambda conn: len(conn.execute(select(queue_item)).all()))
     assert count == len(reports)
-
-
-# --- The road's own health ----------------------------------------------------------------------------------------------------
-
-
-async def test_trouble_rings_once_and_closes_when_it_is_well_again(env):
-    for trouble in Trouble:
-        for _ in range(2):
-            await take(env, "fiks", Observation(trouble, "konto-1", well=False))
-        query = select(alarm.c.code).where(alarm.c.closed_at.is_(None))
-        rung = await env.store.read(lambda conn, query=query: conn.execute(query).scalars().all())
-        assert rung == [trouble.value]
-        await take(env, "fiks", Observation(trouble, "konto-1", well=True))
-        assert await open_alarms(env, AlarmCode(trouble.value)) == set()
-
-
-async def test_what_the_platform_says_waits_is_kept_as_it_said_last(env):
-    for waiting in (3, 1):
-        await take(env, "fiks", Figures(ACCOUNT, "konto-1", waiting, 1))
-    [row] = await env.store.read(partner_figures.all_of)
-    assert (row.tenant, row.account, row.waiting, row.consumers) == ("4601-02", "konto-1", 1, 1)
