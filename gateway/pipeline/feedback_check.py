@@ -12,7 +12,7 @@ from gateway.domain.message_type import Audience, MessageType
 from gateway.errors import MalformedRequestError
 from gateway.pipeline.envelope import Forbindelse, Melding
 from gateway.pipeline.envelope_letter import Person
-from gateway.store import letters
+from gateway.store import letters, messages
 
 _PRIVATE_REPORTER: Final = "A13"
 
@@ -36,16 +36,22 @@ def require_agreement(kind: MessageType, melding: Melding, document: object) -> 
 
 
 def require_known_report(conn: Connection, kind: MessageType, melding: Melding) -> None:
-    """Whether the report is here, so that its clocks hear of the answer. Raises MalformedRequestError ``unknown-report``.
+    """Whether the report is here, so that its clocks hear of the answer, and no organisation hears of a private person's.
 
-    The caller may see every message of the office, so that the answer tells it nothing that it may not know (S75).
+    Raises MalformedRequestError ``unknown-report`` or ``private-report``. The caller may see every message of the office, so
+    that the answer tells it nothing that it may not know (S75).
     """
     if kind.audience is not Audience.REPORTER:
         return
     named = melding.oppfolging_av_melding_id
-    if named is None or letters.report_named(conn, melding.tenant, named) is None:
+    report = None if named is None else letters.report_named(conn, melding.tenant, named)
+    if report is None:
         detail = "melding.oppfolgingAvMeldingId: no report here has that id; register one that came otherwise first"
         raise MalformedRequestError(detail, code="unknown-report")
+    name, _, _ = str(messages.get(conn, report).type).rpartition(".")
+    if name.endswith(".privat") and not isinstance(melding.mottaker, Person):
+        detail = "melding.mottaker: that report came from a private person; no organisation is told what became of it"
+        raise MalformedRequestError(detail, code="private-report")
 
 
 def _type_of(melding: Melding) -> str:

@@ -13,6 +13,7 @@ from gateway.domain.routing import Road
 from gateway.pipeline import letter_writing
 from gateway.pipeline.accept import Intake
 from gateway.pipeline.roads import Roads
+from gateway.simulators.sample import Form
 from gateway.store.tables import message
 from tests.conftest import ROOT
 from tests.integration.http.conftest import case_system_listener
@@ -244,6 +245,17 @@ async def test_feedback_may_name_the_report_by_the_senders_id(office, env, site)
     await work_off(env)
 
     assert (await post(office, feedback(named)))[0] == 202
+
+
+async def test_no_organisation_is_told_what_became_of_a_private_persons_report(office, env, site):
+    accepted = await Intake(env).accept(Sender(site, env).delivery(1, Form.PRIVAT))
+    await work_off(env)
+
+    told = {"mottakerType": "OFFENTLIG", "innhold": "UNDERSOKELSE_APNET"}
+    status, problem = await post(office, feedback(accepted.id, told, mottaker=SCHOOL))
+
+    assert (status, problem["code"]) == (400, "private-report")
+    assert (await post(office, feedback(accepted.id)))[0] == 202
 
 
 async def test_the_decision_of_the_guide_is_taken_as_it_stands_there(office):
