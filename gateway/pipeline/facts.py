@@ -23,7 +23,7 @@ from gateway.pipeline import registers, stated
 from gateway.pipeline.envelope import Aktor, Melding
 from gateway.pipeline.envelope_letter import Person
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.look import look
+from gateway.pipeline.look import in_turn, look
 from gateway.pipeline.outgoing import Outgoing, road_of
 from gateway.pipeline.validate import read_json
 from gateway.store import approvals, messages, payloads, sent_before
@@ -149,7 +149,7 @@ async def _neutral_sender(env: Environment, melding: Melding) -> bool | None:
     lines = (to.navn, *to.postadresse.adresselinjer, *((place,) if place else ()))
     own = env.offices.of(melding.tenant)
     shown_names = {melding.avsender.navn, own.bydelsnavn} - {env.brev.avsender_navn}
-    return await asyncio.to_thread(window.neutral_sender, env.pdfs, lines, env.brev, tuple(sorted(shown_names)))
+    return await in_turn(window.neutral_sender, env.pdfs, lines, env.brev, tuple(sorted(shown_names)))
 
 
 def _approved_unit(env: Environment, melding: Melding, road: Road, day: date) -> bool | None:

@@ -4,9 +4,10 @@ What was found is kept sealed with the message, so that later attempts read no P
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Row
 
@@ -24,8 +25,18 @@ from gateway.pipeline.vault import SealedRecord
 from gateway.store import journal, messages, payloads
 from gateway.store.payloads import StoredRecord
 
-SCREENING = "screening"
+SCREENING: Final = "screening"
 """The purpose of the record."""
+
+_READING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reads-pdfs")
+"""PDFs are read one after the other: whoever waits for that takes none of the threads in which reports are opened."""
+
+T = TypeVar("T")
+
+
+async def in_turn(work: Callable[..., T], *arguments: Any) -> T:
+    """Run what blocks on reading PDFs when its turn comes."""
+    return await asyncio.get_running_loop().run_in_executor(_READING, work, *arguments)
 
 
 async def look(env: Environment, outgoing: Outgoing) -> tuple[Inspected, ...]:
@@ -36,7 +47,7 @@ async def look(env: Environment, outgoing: Outgoing) -> tuple[Inspected, ...]:
         return kept
     sources = [_source(env, outgoing, row, records) for row in rows]
     known = _known(env, outgoing)
-    found = await asyncio.to_thread(inspect, env.pdfs, sources, known)
+    found = await in_turn(inspect, env.pdfs, sources, known)
     record = await asyncio.to_thread(env.vault.seal_all, outgoing.key, SCREENING, [to_record(found)])
     await env.store.write(lambda conn: _keep(env, conn, outgoing, record, len(found)), Point.SEALED, _lane(outgoing))
     return found

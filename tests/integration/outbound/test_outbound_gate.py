@@ -1,5 +1,7 @@
 """Nothing leaves but through the gate: who may release what, on which road, and what a held message tells."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,11 +17,14 @@ from gateway.domain.routing import AddressKind, Road
 from gateway.errors import ConflictError, MalformedRequestError
 from gateway.pipeline import hand_over
 from gateway.pipeline.accept import Intake
+from gateway.pipeline.look import look
+from gateway.pipeline.outgoing import load
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.roads import Roads
 from gateway.pipeline.texts import HOLDS
 from gateway.spi import Adapter, Refused, TryLater, Uncertain
 from gateway.store.tables import approval
+from tests.integration.outbound import letters
 from tests.integration.outbound.conftest import QUICK
 from tests.integration.outbound.kit import (
     KIND,
@@ -288,6 +293,36 @@ async def test_numbers_of_the_envelopes_own_people_are_no_finding(env, client):
     await release(env, message_id, "kari", "ola")
     await work_off(env)
     assert await state_of(env, message_id) == State.DELIVERED
+
+
+class Stuck:
+    """A reader of PDFs that is busy until it is let go."""
+
+    def __init__(self):
+        self.free = threading.Event()
+
+    def read(self, pieces, size_bytes):
+        self.free.wait(30)
+        return letters.READER.read(pieces, size_bytes)
+
+
+async def test_while_a_pdf_is_hard_to_read_no_other_thread_waits_for_it(env, client):
+    env, _ = await with_letters(env, LetterRoad())
+    stuck = Stuck()
+    env = replace(env, pdfs=stuck)
+    ids = [await hand_in(env, client, letter(), documents(f"Nr. {number}")) for number in range(8)]
+    looks = [asyncio.ensure_future(outgoing_look(env, one)) for one in ids]
+    try:
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*(asyncio.to_thread(int) for _ in range(32))) == [0] * 32
+        assert not any(one.done() for one in looks)
+    finally:
+        stuck.free.set()
+    assert [len(seen) for seen in await asyncio.gather(*looks)] == [1] * 8
+
+
+async def outgoing_look(env, message_id):
+    return await look(env, await load(env, message_id))
 
 
 # --- refused at once ------------------------------------------------------------------------------------------------
