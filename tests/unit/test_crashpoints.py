@@ -46,6 +46,30 @@ def test_every_commit_of_the_store_names_its_point():
         assert given, f"{path.name}:{call.lineno} commits without a point"
 
 
+OUTSIDE = {"attempt", "status", "ring_one", "blob"}
+"""How the pipeline calls others: to send, to ask, to ring, to fetch."""
+BETWEEN_COMMITS = {
+    "webhooks.put": "the challenge of an address is sent before anything is stored, and stored by ADMIN",
+    "open._fetch_blob": "reads alone: BEGIN_ATTEMPT is passed just before it and FETCHED just after it",
+}
+
+
+def test_every_call_of_others_passes_a_point():
+    callers = {
+        f"{path.stem}.{function.name}": {ast.unparse(call.func).rpartition(".")[2] for call in calls_in(function)}
+        for path in (ROOT / "gateway/pipeline").rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.AsyncFunctionDef)
+    }
+    outside = {name for name, called in callers.items() if called & OUTSIDE}
+    assert {name for name in outside if "crashpoint" not in callers[name]} == set(BETWEEN_COMMITS)
+    assert len(outside) > len(BETWEEN_COMMITS) + 2
+
+
+def calls_in(function: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+
+
 def test_every_point_is_used_by_the_gateway():
     used = {name for path in (ROOT / "gateway").rglob("*.py") for name in points(ast.parse(path.read_text("utf-8")))}
     assert used == {point.name for point in Point}
