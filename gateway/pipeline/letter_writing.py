@@ -1,7 +1,7 @@
 """The documents of a letter when it is handed in: those that the case system brings, or one that is written from its data."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,25 +38,27 @@ def require_documents(kind: MessageType, melding: Melding) -> None:
     if any(document.filnavn.endswith(".pdf") != (document.mime_type == PDF) for document in melding.vedlegg):
         detail = f"melding.vedlegg: a name that ends in .pdf and mimeType {PDF} go together"
         raise MalformedRequestError(detail)
-    if not _pdfs(melding) and _language(melding) not in kind.letter.templates:
+    brought = any(document.mime_type == PDF for document in melding.vedlegg)
+    if not brought and _language(melding) not in kind.letter.templates:
         detail = "melding.vedlegg: there is no template in this language; bring the letter as a PDF"
         raise MalformedRequestError(detail)
 
 
 async def written_letter(
-    env: Environment, kind: MessageType, melding: Melding, document: object
+    env: Environment, kind: MessageType, melding: Melding, came: Sequence[Vedlegg], document: object
 ) -> WrittenLetter | None:
-    """The letter, written from the document that follows the type's schema; None where PDFs were brought.
+    """The letter, written from the document that follows the type's schema; None where PDFs came.
 
-    Raises MalformedRequestError (``letter-not-written`` for signs that no letter font has), TooLargeError.
+    ``came``: the documents in their order; the first PDF is the letter, others are its attachments. Raises
+    MalformedRequestError (``letter-not-written`` for signs that no letter font has), TooLargeError.
     """
     if kind.letter is None or not kind.letter.templates or not isinstance(document, Mapping):
         return None
-    named = document.get(_OWN_PDF)
-    if named is not None and named not in _pdfs(melding):
-        detail = f"{kind.schema_document}: {_OWN_PDF} names no PDF of melding.vedlegg"
+    named, pdfs = document.get(_OWN_PDF), [one.filnavn for one in came if one.mime_type == PDF]
+    if named is not None and named not in pdfs[:1]:
+        detail = f"{kind.schema_document}: {_OWN_PDF} names the first PDF of the request, which is the letter"
         raise MalformedRequestError(detail)
-    if _pdfs(melding):
+    if pdfs:
         return None
     frame = _frame(env, kind, melding)
     try:
@@ -65,10 +67,6 @@ async def written_letter(
         detail = f"{kind.schema_document}: has signs that our letters' fonts lack; bring the letter as a PDF"
         raise MalformedRequestError(detail, code="letter-not-written") from None
     return WrittenLetter(_like(kind, melding), pdf)
-
-
-def _pdfs(melding: Melding) -> set[str]:
-    return {document.filnavn for document in melding.vedlegg if document.mime_type == PDF}
 
 
 def _language(melding: Melding) -> str:

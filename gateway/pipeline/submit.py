@@ -128,7 +128,7 @@ async def _seal(
     try:
         documents, read = await _documents(env, message_key, melding, kind, parts, sealings)
         feedback_check.require_agreement(kind, melding, read)
-        letter = await written_letter(env, kind, melding, read)
+        letter = await written_letter(env, kind, melding, documents, read)
         if letter is not None:
             documents.append(letter.vedlegg)
             sealings.append(_sealing_of(env, message_key, f"document:{letter.vedlegg.filnavn}", letter.pdf))

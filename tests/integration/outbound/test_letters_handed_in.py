@@ -169,6 +169,10 @@ REFUSED = {
         lambda: letter(document=sample("vedtak", "eget-brev"), more={"annet.pdf": PDF}),
         "bad-request",
     ),
+    "the letter after its attachment": (
+        lambda: letter(document=sample("vedtak", "eget-brev"), more={"annet.pdf": PDF, "vedtak.pdf": PDF}),
+        "bad-request",
+    ),
     "against the schema": (lambda: letter(document=sample("vedtak") | {"dato": "i dag"}), "schema"),
     "not JSON": (lambda: letter(document=b"{"), "schema"),
     "a key twice": (lambda: letter(document=b'{"dato": "2026-11-22", "dato": "2026-11-23"}'), "schema"),
