@@ -7,6 +7,7 @@ from gateway.simulators.digipost.program import DigipostProgram
 from gateway.simulators.fiks.program import FiksProgram
 from gateway.simulators.programs import CaseSystemProgram, IssuerProgram, ProdusentProgram
 from gateway.simulators.registers.program import RegisterProgram
+from gateway.simulators.svarut.program import SvarUtProgram
 from parts.configuration import section
 from parts.text import table
 
@@ -32,6 +33,7 @@ def simulators() -> str:
         ("case-system", CaseSystemProgram),
         ("fiks", FiksProgram),
         ("digipost", DigipostProgram),
+        ("svarut", SvarUtProgram),
         ("krr", RegisterProgram),
         ("freg", RegisterProgram),
     ):

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from gateway.app.parts import catalogue_of
 from gateway.config import Configuration
 from gateway.crypto.certificates import TrustPolicy
 from gateway.crypto.digipost import DigipostSigner
+from gateway.crypto.enveloping import CertificateEnvelopes
 from gateway.crypto.keys import SigningKey
 from gateway.crypto.maskinporten import GrantRequest, GrantSigner
 from gateway.crypto.published import opens
@@ -22,10 +24,12 @@ from gateway.crypto.trust import read_roots
 from gateway.egress import client_context
 from gateway.errors import ConfigError
 from gateway.pipeline.environment import Environment
-from gateway.spi import Address, Awaited, Believed, Context, Signer, Stage
+from gateway.spi import Address, Awaited, Believed, Context, Envelopes, Signer, Stage
 from gateway.store import messages, parcels
+from gateway.store.parcels import StoredParcel
 
 _REFERENCES_AT_ONCE: Final = 500  # in one question to the store
+_OPENED_WITHIN: Final = timedelta(days=180)  # a letter that nobody opened for so long is not asked about any more
 
 
 class Lender:
@@ -57,14 +61,17 @@ class Lender:
             awaiting=partial(self._awaiting, adapter),
             signs=self._signs,
             told=partial(self._told, adapter),
+            envelopes=self._envelopes,
+            unopened=partial(self._unopened, adapter),
         )
 
     async def _awaiting(self, adapter: str) -> Sequence[Awaited]:
-        found = await self._env.store.read(lambda conn: parcels.awaited(conn, adapter, limits.AWAITED_MAX))
-        return [
-            Awaited(one.key, Address(*one.tenant.split("-")), one.recipient, reference, messages.moment(taken_at))
-            for one, reference, taken_at in found
-        ]
+        return _told_of(await self._env.store.read(lambda conn: parcels.awaited(conn, adapter, limits.AWAITED_MAX)))
+
+    async def _unopened(self, adapter: str) -> Sequence[Awaited]:
+        since = messages.micros(self._env.clock.now() - _OPENED_WITHIN)
+        found = await self._env.store.read(lambda conn: parcels.unopened(conn, adapter, since, limits.AWAITED_MAX))
+        return _told_of(found)
 
     async def _told(self, adapter: str, references: Collection[str]) -> Mapping[str, frozenset[Stage]]:
         asked, found = sorted(references), dict[str, set[str]]()
@@ -90,9 +97,19 @@ class Lender:
             lambda: self._signing[name], TrustPolicy(roots, pins=believed.pins), believed.organisation_number
         )
 
+    def _envelopes(self, certificate: Path) -> Envelopes:
+        return CertificateEnvelopes(read_roots([config.resolve(self._folder, certificate)])[0])
+
     def _opens(self, address: Address, certificate: str) -> bool:
         office = self._env.offices.at(address)
         return office is not None and opens(certificate, office.receive.decryption_keys())
+
+
+def _told_of(found: Sequence[tuple[StoredParcel, str, int]]) -> Sequence[Awaited]:
+    return [
+        Awaited(one.key, Address(*one.tenant.split("-")), one.recipient, reference, messages.moment(taken_at))
+        for one, reference, taken_at in found
+    ]
 
 
 def signing_keys(configuration: Configuration) -> dict[str, SigningKey]:

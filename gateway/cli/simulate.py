@@ -55,6 +55,14 @@ def digipost(settings: Settings, as_json: AsJson = False) -> None:
     asyncio.run(run_digipost(_read(DigipostProgram, settings), settings.resolve().parent, _teller(as_json=as_json)))
 
 
+@app.command("svarut")
+def svarut(settings: Settings, as_json: AsJson = False) -> None:
+    """Be SvarUt for those who send letters, tokens included, until stopped."""
+    from gateway.simulators.svarut.program import SvarUtProgram, run_svarut  # noqa: PLC0415  as below
+
+    asyncio.run(run_svarut(_read(SvarUtProgram, settings), settings.resolve().parent, _teller(as_json=as_json)))
+
+
 @app.command("krr")
 def krr(settings: Settings, as_json: AsJson = False) -> None:
     """Be the contact and reservation register, tokens included, until stopped."""

@@ -63,6 +63,8 @@ def _envelope(name: str, cipher: ContentCipher, transport: KeyTransport = OAEP_S
 FIKS_ENVELOPE: Final = _envelope("fiks", ContentCipher.AES_256_CBC)
 # fiks.md 10 step 4: the PDF alone, sealed to the print key, in the same envelope.
 PRINT_PART: Final = _envelope("print", ContentCipher.AES_256_CBC)
+# digipost.md 10.4: for SvarUt's certificate, in the form of KS's own libraries.
+SVARUT_ENVELOPE: Final = _envelope("svarut", ContentCipher.AES_256_CBC)
 # Section 1 row 2; eformidling.md 10: both transports are read, DPE wants v1.5.
 EFORMIDLING_DPO: Final = _envelope("dpo", ContentCipher.AES_256_CBC).accepting_pkcs1_v15()
 EFORMIDLING_DPE: Final = _envelope("dpe", ContentCipher.AES_256_CBC, PKCS1_V15).accepting_pkcs1_v15()

@@ -20,6 +20,7 @@ from gateway.errors import (
     UnknownResourceError,
 )
 from gateway.spi.adapter import Adapter, AdapterSpec, Clock, Context, Tokens
+from gateway.spi.enveloping import Envelopes
 from gateway.spi.facade import (
     Answer,
     Caller,
@@ -83,6 +84,7 @@ __all__ = [
     "District",
     "DocumentError",
     "EmailNotice",
+    "Envelopes",
     "Facade",
     "Fate",
     "Figures",

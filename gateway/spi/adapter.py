@@ -12,6 +12,7 @@ import aiohttp
 import structlog
 
 from gateway.errors import ConfigError
+from gateway.spi.enveloping import Envelopes
 from gateway.spi.facade import Facade
 from gateway.spi.inbound import Address, Blobs, Inbound, Stage
 from gateway.spi.outbound import Awaited, Directory, Outbound, Seal
@@ -62,6 +63,11 @@ def _no_signer(name: str, _believed: Believed) -> Signer:
     raise ConfigError(message)
 
 
+def _no_envelopes(certificate: Path) -> Envelopes:
+    message = f"{certificate.name}: no certificates can be read here"
+    raise ConfigError(message)
+
+
 def _no_secret(reference: str) -> str:
     message = f"{reference}: no secrets can be read here"
     raise ConfigError(message)
@@ -95,7 +101,9 @@ class Context:
     partner took over this road and whose end is not known, for an adapter that must ask for receipts. ``told``: of these
     references of the partner's, those of parcels that went over this road, each with the stages that are known of its
     letter already. ``signs``: by the name of a section ``[signing.<name>]``, for a partner with such certificates; raises
-    ConfigError.
+    ConfigError. ``envelopes``: sealing for the certificate in this file (PEM, path as configured); raises ConfigError.
+    ``unopened``: letters of the last months that have arrived over this road and of which nobody has told that they were
+    opened, for an adapter that must ask for it.
     """
 
     clock: Clock
@@ -109,6 +117,8 @@ class Context:
     awaiting: Callable[[], Awaitable[Sequence[Awaited]]] = _nothing_awaited
     signs: Callable[[str, Believed], Signer] = _no_signer
     told: Callable[[Collection[str]], Awaitable[Mapping[str, frozenset[Stage]]]] = _nothing_told
+    envelopes: Callable[[Path], Envelopes] = _no_envelopes
+    unopened: Callable[[], Awaitable[Sequence[Awaited]]] = _nothing_awaited
 
 
 @dataclass(frozen=True, slots=True)

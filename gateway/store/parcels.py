@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
-from gateway.domain.lifecycle import OUTBOUND, Effect, Event
+from gateway.domain.lifecycle import OUTBOUND, Effect, Event, State
 from gateway.store import journal
 from gateway.store.database import add_row, insert_new, now_us
 from gateway.store.outbox import ENDED
@@ -88,6 +88,22 @@ def awaited(conn: Connection, adapter: str, limit: int) -> list[tuple[StoredParc
         .join(taking, taking.c.parcel_key == parcel.c.key)
         .join(message_state, message_state.c.message_id == parcel.c.message_id)
         .where(parcel.c.adapter == adapter, message_state.c.direction == "ut", message_state.c.state.in_(_OPEN))
+        .order_by(taking.c.at.desc())
+        .limit(limit)
+    )
+    return [(_stored(row), row.partner_reference, row.taken_at) for row in conn.execute(query)]
+
+
+def unopened(conn: Connection, adapter: str, since: int, limit: int) -> list[tuple[StoredParcel, str, int]]:
+    """What this partner took after ``since`` and has arrived, but was not told to be opened, the newest first."""
+    opened = select(receipt.c.id).where(receipt.c.message_id == parcel.c.message_id, receipt.c.kind == "opened")
+    arrived = message_state.c.state == State.DELIVERED
+    query = (
+        select(parcel, taking.c.partner_reference, taking.c.at.label("taken_at"))
+        .join(taking, taking.c.parcel_key == parcel.c.key)
+        .join(message_state, message_state.c.message_id == parcel.c.message_id)
+        .where(parcel.c.adapter == adapter, message_state.c.direction == "ut", arrived)
+        .where(taking.c.at >= since, ~opened.exists())
         .order_by(taking.c.at.desc())
         .limit(limit)
     )
