@@ -4,7 +4,7 @@ Nothing that no listed rule needs on this road is asked. What could not be learn
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from gateway.domain.deadlines import OSLO
-from gateway.domain.guards import Facts
+from gateway.domain.guards import PAPER_CODES, Facts
 from gateway.domain.guards.facts import Feedback, HistoryFacts, RoadFacts
 from gateway.domain.message_type import Audience, MessageType
 from gateway.domain.persons import Contact
@@ -111,8 +111,17 @@ def _with_stored(
         facts,
         documents=stated.document_facts(outgoing.melding, names, seen),
         history=history,
-        approvals=approvals.of(conn, row.id),
+        approvals=_approvals(conn, row.id),
     )
+
+
+def _approvals(conn: Connection, message_id: str) -> Mapping[str, frozenset[str]]:
+    """Who released what. Who let it be printed did so for nothing once another road was chosen (R15)."""
+    found = approvals.of(conn, message_id)
+    road = Road.parse(approvals.chosen_road(conn, message_id) or "")
+    if road is None or road.on_paper:
+        return found
+    return {code: persons for code, persons in found.items() if code not in PAPER_CODES}
 
 
 async def _residents(env: Environment, melding: Melding) -> stated.Residents:

@@ -4,6 +4,7 @@ Some stops need several people, and some nobody can release: then only other fac
 road, too; paper is only ever taken so, or by releasing the very stop that says so (rule R15).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,27 +71,45 @@ def approve(
     refs: dict[str, str | int] = {}
     if road is not None:
         paper = _require_road(env, conn, state, road).on_paper
-        codes |= {approvals.road_code(road), *(PAPER_CODES if paper else ())}
+        codes = codes - set(PAPER_CODES) | {approvals.road_code(road), *(PAPER_CODES if paper else ())}
         refs["road"] = road
-    if codes & set(PAPER_CODES):
+    elif codes & set(PAPER_CODES):
         codes |= set(PAPER_CODES)
+        refs |= _road_in_question(env, conn, state)
     for code in sorted(codes):
         approvals.add(conn, state.tenant, state.message_id, code, person, now)
     hold = hold_of(conn, state.message_id, cause)
     if cause not in PERSONS or road is not None or not hold.missing:
         return refs
-    _note_approval(env, conn, state, person, reason, hold)
+    refs |= {"persons": hold.persons, "needed": hold.needed}
+    _note_approval(env, conn, state, person, reason, hold.cause, refs)
     return None
 
 
-def _note_approval(env: Environment, conn: Connection, state: Row[Any], person: str, reason: str, hold: Hold) -> None:
+def _road_in_question(env: Environment, conn: Connection, state: Row[Any]) -> dict[str, str]:
+    """The paper road that a stop of paper is about: in force, chosen and not begun yet, or the type's own; as refs."""
+    chosen = parcels.in_force(conn, state.message_id)
+    texts = (chosen.road if chosen is not None else "", approvals.chosen_road(conn, state.message_id) or "")
+    known = [road for text in texts if (road := Road.parse(text)) is not None]
+    paper = [str(road) for road in (*known, *env.roads.roads_of(state.type)) if road.on_paper]
+    return {"road": paper[0]} if paper else {}
+
+
+def _note_approval(
+    env: Environment,
+    conn: Connection,
+    state: Row[Any],
+    person: str,
+    reason: str,
+    cause: str,
+    refs: Mapping[str, str | int],
+) -> None:
     """It stays held, and the journal says who has released it so far."""
     now = env.now()
     key = env.vault.unlock(state.tenant, state.message_id, payloads.find_key(conn, state.message_id))
     commit = keep(conn, key, Note(now, person, journal.APPROVED, reason))
-    refs: dict[str, str | int] = {"persons": hold.persons, "needed": hold.needed}
     entry = journal.Entry(
-        journal.APPROVED, state.tenant, now, person, state.message_id, code=hold.cause, refs=refs, commit=commit
+        journal.APPROVED, state.tenant, now, person, state.message_id, code=cause, refs=refs, commit=commit
     )
     journal.write(conn, entry)
 

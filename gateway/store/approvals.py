@@ -1,13 +1,16 @@
 """What named persons decided of one message: the stop of a rule that they release, or the road that it is to take."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Connection, select
 
+from gateway.domain.lifecycle import Event
 from gateway.store.database import insert_new, rows_by
-from gateway.store.tables import approval
+from gateway.store.journal import APPROVED
+from gateway.store.tables import approval, journal
 
 _ROAD: Final = "road:"
 
@@ -32,12 +35,11 @@ def road_code(road: str) -> str:
 
 
 def chosen_road(conn: Connection, message_id: str) -> str | None:
-    """The road that a person chose last, as ``config/routes.toml`` writes it."""
+    """The road that a person chose last, as ``config/routes.toml`` writes it: by the journal, because rows tell no order."""
     query = (
-        select(approval.c.code)
-        .where(approval.c.message_id == message_id, approval.c.code.startswith(_ROAD))
-        .order_by(approval.c.id.desc())
-        .limit(1)
+        select(journal.c.entry)
+        .where(journal.c.message_id == message_id, journal.c.event.in_([Event.PERSON_RELEASED.value, APPROVED]))
+        .order_by(journal.c.id.desc())
     )
-    code = conn.execute(query).scalar_one_or_none()
-    return None if code is None else str(code).removeprefix(_ROAD)
+    roads = (json.loads(entry)["refs"].get("road") for entry in conn.execute(query).scalars())
+    return next((str(road) for road in roads if road is not None), None)

@@ -209,6 +209,39 @@ async def test_a_grave_letter_goes_on_paper_when_two_people_let_it(env, client):
     assert (await state_of(env, message_id), len(road.sent)) == (State.DELIVERED, 1)
 
 
+async def test_the_road_that_was_chosen_last_is_taken_though_it_was_chosen_before(env, client):
+    road = LetterRoad()
+    env, people = await with_letters(env, road)
+    message_id = await submitted(env, client)
+    people.contacts[MOTHER] = {"reserved": True}
+    for chosen, cause in ((PAPER, "r18-four-eyes"), (DIGITAL, "r14-reserved"), (PAPER, "r18-four-eyes")):
+        await release(env, message_id, "kari", road=chosen)
+        await work_off(env)
+        assert await stopped_by(env, message_id) == (State.HELD, cause)
+    await release(env, message_id, "kari", "ola")
+    await work_off(env)
+    assert await state_of(env, message_id) == State.DELIVERED
+    assert [one.letter.print_order is not None for one in road.sent if one.letter] == [True]
+
+
+async def test_who_let_it_be_printed_did_so_for_nothing_once_the_mailbox_was_chosen(env, client):
+    road = LetterRoad(answers=[Refused("closed", proof=True)])
+    env, _ = await with_letters(env, road)
+    message_id = await submitted(env, client)
+    await release(env, message_id, "kari", road=PAPER)
+    await work_off(env)
+    await release(env, message_id, "kari", road=DIGITAL)
+    await work_off(env)
+    await release(env, message_id, "kari", "ola")
+    await work_off(env)
+    assert await stopped_by(env, message_id) == (State.HELD, "r15-print-not-released")
+    assert len(road.sent) == 1
+    road.answers = LetterRoad().answers
+    await release(env, message_id, "ola")
+    await work_off(env)
+    assert (await state_of(env, message_id), len(road.sent)) == (State.DELIVERED, 2)
+
+
 @pytest.mark.parametrize(
     ("road", "code"), [("fiks:kontoId", "no-road"), ("brevvei", "no-road"), ("brevvei:", "no-road"), ("", "no-road")]
 )
