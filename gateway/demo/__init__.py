@@ -2,7 +2,8 @@
 
 Everything is real but the partners: HTTPS on loopback, sealed containers, one SQLite file, SIGKILL from outside. The table
 at the end is read from the sender's status history and the case system's own file; nothing in it comes from us. Then a
-proof is made, the content shredded, and the proof checked by a tool that needs nothing of the gateway.
+proof is made, the content shredded, and the proof checked by a tool that needs nothing of the gateway. Last, letters leave
+through the same gateway, or are kept here (``letters``).
 """
 
 import asyncio
@@ -10,9 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from gateway.demo.cast import Cast, assembled
+from gateway.demo.cast import Cast
 from gateway.demo.evidence import show_evidence
-from gateway.demo.outcome import Outcome, Row, print_rows
+from gateway.demo.letters import show_letters
+from gateway.demo.letters_cast import LetterFault, letters_assembled
+from gateway.demo.outcome import Outcome, Row, Seen, print_rows
 from gateway.errors import PartnerError, PartnerUnavailableError
 from gateway.simulators.case_system import CaseSystemFault
 from gateway.simulators.ledger import ACCEPTED, HISTORY, STORED, Verdict, judge, read_ledger
@@ -28,20 +31,29 @@ _REFERENCE: Final = Path(__file__).resolve().parents[2].parent / "shared/referen
 
 
 async def demonstrate(
-    *, stay: bool = False, fault: CaseSystemFault | None = None, patience_s: float = _PATIENCE_S
+    *, stay: bool = False, fault: CaseSystemFault | LetterFault | None = None, patience_s: float = _PATIENCE_S
 ) -> Outcome:
-    """Run it and print it. It holds if every accepted report reached the case system once and its sender knows."""
+    """Run it and print it.
+
+    It holds if every accepted report reached the case system once and its sender knows, the proof of one is good, and
+    letters left or stayed here as the rules have it.
+    """
     with tempfile.TemporaryDirectory(prefix="budstikke-demo-") as name:
-        async with assembled(Path(name)) as cast:
-            cast.case_system.fault = fault
+        async with letters_assembled(Path(name), fault if isinstance(fault, LetterFault) else None) as here:
+            cast = here.cast
+            cast.case_system.fault = fault if isinstance(fault, CaseSystemFault) else None
             verdict = await _play(cast, patience_s)
             rows = _rows(cast)
+            letters: tuple[Seen, ...] = ()
             print_rows(rows, "report (uuid of the 201)", "what its sender was told")
             _print_verdict(verdict)
-            outcome = Outcome(verdict.holds and await _prove(cast, Path(name), patience_s), rows)
+            holds = verdict.holds and await _prove(cast, Path(name), patience_s)
+            if holds:
+                ended = await show_letters(here, _say, patience_s)
+                holds, letters = ended.holds, ended.letters
             if stay:
                 await _stay(cast)
-            return outcome
+            return Outcome(holds, rows, letters)
 
 
 async def _play(cast: Cast, patience_s: float) -> Verdict:

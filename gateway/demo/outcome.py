@@ -15,15 +15,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """One letter from both ends. ``state``, ``hold``, ``text``, ``ticks``: the case system's interface tells them.
+
+    ``there``: how often the carrier's own store has it. ``calls``: what the carrier was asked to do while it was on its way.
+    """
+
+    id: str
+    state: str
+    hold: str | None
+    text: str | None
+    ticks: tuple[str, ...]
+    there: int
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The rows, and whether every promise that was shown held."""
 
     holds: bool
     rows: tuple[Row, ...]
+    letters: tuple[Seen, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return {"holds": self.holds, "reports": [asdict(row) for row in self.rows]}
+        letters = [asdict(letter) for letter in self.letters]
+        return {"holds": self.holds, "reports": [asdict(row) for row in self.rows], "letters": letters}
 
 
 def print_rows(rows: Sequence[Row], named: str, told: str) -> None:

@@ -3,16 +3,22 @@
 import asyncio
 import re
 import ssl
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from gateway.demo import demonstrate
+from gateway.demo.letters import show_letters
+from gateway.demo.letters_cast import LetterFault, letters_assembled
 from gateway.simulators.case_system import CaseSystemFault
+from tests.acceptance.harness import ForkedGateway
+from tests.postgres import settings_for
 
 HELD = "every report came once, whole, and its sender knows"
 BROKEN = "THE PROMISE DID NOT HOLD"
+LETTERS_HELD = "the plan waited for two people, the protected address stayed here, and no letter went twice"
 
 
 @pytest.mark.timeout(400)
@@ -36,7 +42,11 @@ async def test_every_report_comes_once_although_the_gateway_is_killed_and_everyt
     assert "SIGKILL" in shown
     assert "received 6, stored 6, offered 6, confirmed 6, receipted 6, difference 0" in shown
     assert "says: ok\n" in shown
-    assert shown.count("AKSEPTERT > SENDT_FAGSYSTEM > LEVERT") == shown.count(" 1 time\n") == 6
+    assert shown.count("AKSEPTERT > SENDT_FAGSYSTEM > LEVERT") == 6
+    assert [(one.state, one.there) for one in outcome.letters] == [("DELIVERED", 1), ("HELD", 0), ("DELIVERED", 1)]
+    assert outcome.letters[0].ticks == ("transport", "application", "opened")
+    assert "R05: En av personene i saken har strengt fortrolig adresse" in shown
+    assert LETTERS_HELD in shown
 
 
 async def is_ready(shown):
@@ -58,3 +68,18 @@ async def test_the_verdict_fails_when_the_case_system_does_not_keep_its_side(cap
     assert BROKEN in shown
     assert HELD not in shown
     assert "LEVERT" not in shown, "no sender was told of a delivery that nobody proved"
+    assert LETTERS_HELD not in shown
+
+
+@pytest.mark.timeout(120)
+async def test_the_letters_fail_when_folkeregisteret_forgets_who_is_protected(capsys, forks, tmp_path):
+    fault, process = LetterFault.REGISTER_FORGETS, partial(ForkedGateway, forks=forks)
+    store = settings_for("sqlite", tmp_path / "store")
+    async with letters_assembled(tmp_path / "cast", fault, environment=store, process=process) as here:
+        here.cast.gateway.launch()
+        await here.cast.gateway.ready()
+        verdict = await show_letters(here, print, 10.0)
+    assert verdict.breaches == ("the letter to a protected address is not held, with its reason",)
+    shown = capsys.readouterr().out
+    assert "THE LETTERS BROKE THEIR PROMISES" in shown
+    assert LETTERS_HELD not in shown

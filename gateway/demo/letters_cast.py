@@ -1,0 +1,307 @@
+"""The cast of the letters: Digipost and both registers of people beside those of the reports, and the case system that writes.
+
+The carrier and the registers are honest servers in this process; the gateway calls them over HTTP as it would the real ones.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from gateway.crypto.certificate_facts import facts_of
+from gateway.crypto.keys import KeyFile, SoftwareKey, read_key
+from gateway.demo.cast import Cast, assembled
+from gateway.demo.outcome import Seen
+from gateway.demo.process import GatewayProcess
+from gateway.domain.guards import GUARDS
+from gateway.errors import PartnerRefusedError
+from gateway.simulators.digipost.people import Kind, Person
+from gateway.simulators.digipost.program import DIGIPOST
+from gateway.simulators.digipost.server import DigipostServer
+from gateway.simulators.digipost.signing import Broker
+from gateway.simulators.issuer import RegisteredClient, TokenIssuer
+from gateway.simulators.registers.freg import SCOPE, FregServer
+from gateway.simulators.registers.krr import CONTACT_SCOPE, MAIL_SCOPE, KrrServer
+from gateway.simulators.registers.people import PersonOfRegisters, Protection
+from gateway.simulators.registers.server import ISSUER, RegisterServer
+from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, ORGANISATION, Site, free_port
+
+TYPE: Final = "plan"
+_BROKER, _SENDER = 9999, 7777
+_CLIENT: Final = "prove-budstikke"
+_POLL_S: Final = 0.25
+_ACCEPTED: Final = 202
+
+
+class LetterFault(StrEnum):
+    """What goes wrong around the gateway so badly that the demonstration must fail."""
+
+    REGISTER_FORGETS = "register-forgets"  # Folkeregisteret does not tell that an address is strictly confidential
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A made-up person who gets a letter, as the case system knows her or him: it knows of no protected address."""
+
+    number: str
+    name: str
+    role: str
+    aktortype: str
+
+
+MOTHER: Final = Reader("04838510065", "Kari Prøvesen", "MOR", "A05")
+FATHER: Final = Reader("09878320031", "Ola Prøvesen", "FAR", "A06")
+HIDDEN: Final = Reader("03828830014", "Ida Prøvesen", "MOR", "A05")
+CHILD: Final = Reader("06851660060", "Lise Prøvesen", "HOVEDPERSON", "A01")
+
+
+@dataclass(frozen=True, slots=True)
+class LettersCast:
+    """The players: those of the reports, and those who carry letters or know people."""
+
+    cast: Cast
+    digipost: DigipostServer
+
+    async def hand_in(self, reader: Reader, goal: str) -> str:
+        """The case system sends an action plan as JSON; returns the message's id. Raises PartnerRefusedError."""
+        form = aiohttp.FormData()
+        form.add_field("melding", json.dumps(_envelope(reader)), content_type="application/json")
+        plan = json.dumps(_plan(goal))
+        form.add_field("plan.json", plan, content_type="application/json", filename="plan.json")
+        headers = await self._headers() | {"Idempotency-Key": str(uuid.uuid4())}
+        async with self.cast.session.post(self._api, data=form, headers=headers) as answer:
+            if answer.status != _ACCEPTED:
+                message = f"the letter was not taken: {answer.status}"
+                raise PartnerRefusedError(message)
+            return str((await answer.json())["id"])
+
+    async def seen(self, message_id: str, reader: Reader) -> Seen:
+        """The letter as it is now."""
+        head = await self._get(message_id)
+        receipts = (await self._get(f"{message_id}/receipts"))["receipts"]
+        hold = head["hold"] or {"code": None, "text": None}
+        ticks = tuple(receipt["kind"] for receipt in receipts)
+        return Seen(message_id, head["state"], hold["code"], hold["text"], ticks, len(self.letters(reader)))
+
+    async def until(self, message_id: str, reader: Reader, done: Callable[[Seen], bool], patience_s: float) -> Seen:
+        """The letter once it is so, or as it is when patience is lost."""
+        end = time.monotonic() + patience_s
+        while not done(seen := await self.seen(message_id, reader)) and time.monotonic() < end:  # noqa: ASYNC110  another process
+            await asyncio.sleep(_POLL_S)
+        return seen
+
+    async def release(self, message_id: str, person: str) -> tuple[str, int]:
+        """``budstikke release``, as a person types it: the state afterwards, and how many more must."""
+        told = await self.cast.gateway.command(
+            "release", message_id, "--person", person, "--reason", "gjennomgått i demoen"
+        )
+        return told["state"], told["missing"]
+
+    def letters(self, reader: Reader) -> list[str]:
+        """What the carrier's own store has for somebody: each letter's primary document."""
+        stored = self.digipost.post.letters.values()
+        return [one.message.documents[0].uuid for one in stored if one.message.number == reader.number]
+
+    def calls(self) -> tuple[str, ...]:
+        """What the carrier was ever asked to do; mere reading left out."""
+        return tuple(request for request in self.digipost.requests if request.startswith("POST "))
+
+    @property
+    def _api(self) -> str:
+        return f"{self.cast.site.case_system_url}/api/v1/messages"
+
+    async def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {await self.cast.case_tokens.token()}"}
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        async with self.cast.session.get(f"{self._api}/{path}", headers=await self._headers()) as answer:
+            told: dict[str, Any] = await answer.json()
+            return told
+
+
+@asynccontextmanager
+async def letters_assembled(
+    folder: Path,
+    fault: LetterFault | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    process: Callable[[Site, Path, Mapping[str, str]], GatewayProcess] = GatewayProcess,
+) -> AsyncIterator[LettersCast]:
+    """Set everybody up on a fresh folder; the gateway is prepared and not started. Arguments as of ``cast.assembled``."""
+    ports = {name: free_port() for name in ("digipost", "krr", "freg")}
+    sections = _SECTIONS.format(audience=ISSUER, client=_CLIENT, **ports)
+    lines = f"guards = {json.dumps(list(GUARDS))}"
+    async with assembled(
+        folder,
+        lines=lines,
+        sections=sections,
+        adapters=("fiks", *ports),
+        environment=environment,
+        process=process,
+    ) as cast:
+        digipost = _digipost(cast.site)
+        krr, freg = KrrServer(_issuer(cast.site)), FregServer(_issuer(cast.site))
+        for register in (krr, freg):
+            _fill(register, fault)
+        _tell_gateway(cast.site, ports)
+        async with (
+            digipost.serve(port=ports["digipost"]),
+            krr.serve(port=ports["krr"]),
+            freg.serve(port=ports["freg"]),
+        ):
+            yield LettersCast(cast, digipost)
+            await cast.gateway.stop()  # before its partners go: an orderly end
+
+
+def _digipost(site: Site) -> DigipostServer:
+    """Digipost with our account; it knows nothing of protected addresses."""
+    own = site.pki.organisation(DIGIPOST, "Prøve Digipost").write_pem(site.folder / "keys" / "digipost.pem")
+    server = DigipostServer(read_key(KeyFile(own)))
+    server.register(Broker(_BROKER, facts_of(_signing(site).certificate), frozenset({_SENDER})))
+    server.post.add(*(Person(reader.number, Kind.USER) for reader in (MOTHER, FATHER, HIDDEN)))
+    return server
+
+
+def _fill(server: RegisterServer, fault: LetterFault | None) -> None:
+    """Everybody, and who has a strictly confidential address."""
+    for reader in (MOTHER, FATHER, HIDDEN, CHILD):
+        first, _, last = reader.name.partition(" ")
+        graded = reader is HIDDEN and fault is not LetterFault.REGISTER_FORGETS
+        protection = Protection.STRENGT_FORTROLIG if graded else None
+        person = PersonOfRegisters(number=reader.number, first_name=first, last_name=last, protection=protection)
+        server.add(person.registered())
+
+
+def _issuer(site: Site) -> TokenIssuer:
+    """Who lets our gateway ask a register."""
+    known = frozenset({facts_of(_signing(site).certificate).sha256})
+    scopes = frozenset({SCOPE, CONTACT_SCOPE, MAIL_SCOPE})
+    return TokenIssuer(ISSUER, [RegisteredClient(_CLIENT, ORGANISATION, scopes, certificates=known)])
+
+
+def _signing(site: Site) -> SoftwareKey:
+    return read_key(KeyFile(site.folder / "keys" / "signing.pem"))
+
+
+def _tell_gateway(site: Site, ports: dict[str, int]) -> None:
+    """Its partners' files, and the road of plans."""
+    pin = facts_of(read_key(KeyFile(site.folder / "keys" / "digipost.pem")).certificate).sha256.hex()
+    fields = {"kommunenummer": KOMMUNENUMMER, "bydelsnummer": BYDELSNUMMER, "broker": _BROKER, "sender": _SENDER}
+    files = {"digipost": _DIGIPOST.format(pin=pin, **fields), "krr": "", "freg": "ungraded_when_absent = true\n"}
+    (site.folder / "partners").mkdir()
+    for name, content in files.items():
+        api = f'api_url = "http://127.0.0.1:{ports[name]}"\n'
+        (site.folder / "partners" / f"{name}.toml").write_text(api + content)
+    with (site.folder / "routes.toml").open("a", encoding="utf-8") as routes:
+        routes.write(f'"{TYPE}.v1" = ["digipost:fodselsnummer"]\n')
+
+
+def _envelope(reader: Reader) -> dict[str, Any]:
+    """Every fact that the rules need, stated as a case system would: here is nothing of a protected address."""
+    parties: Sequence[Reader] = [reader, CHILD]
+    return {
+        "meldingId": str(uuid.uuid4()),
+        "meldingstype": TYPE,
+        "meldingstypeVersjon": "v1",
+        "sendtTidspunkt": datetime.now(UTC).isoformat(),
+        "avsender": {
+            "orgnr": ORGANISATION,
+            "navn": "Bergen kommune",
+            "kommunenummer": KOMMUNENUMMER,
+            "bydelsnummer": BYDELSNUMMER,
+            "aktortype": "A27",
+        },
+        "mottaker": {
+            "fodselsnummer": reader.number,
+            "navn": reader.name,
+            "aktortype": reader.aktortype,
+            "rolle": reader.role,
+        },
+        "avsendersRef": "SAK-77",
+        "fagsystem": {"leverandor": "Prøve AS", "navn": "Prøvesystem", "versjon": "1.0"},
+        "hjemmel": [{"lov": "BVL2021", "paragraf": "8-1"}],
+        "formal": "Tiltaksplan til part",
+        "konfidensialitet": "S",
+        "melder": {"type": "INGEN"},
+        "foreldresituasjon": "SAMMEN",
+        "brev": {"sprak": "nb", "apningskvittering": True},
+        "parter": [_party(one) for one in parties],
+        "vedlegg": [
+            {
+                "filnavn": "plan.json",
+                "mimeType": "application/json",
+                "dokumenttype": "PLAN",
+                "sladdet": False,
+                "taushetsniva": "S",
+                "inneholder": ["INGEN"],
+            }
+        ],
+    }
+
+
+def _party(one: Reader) -> dict[str, Any]:
+    return {
+        "rolle": one.role,
+        "fodselsnummer": one.number,
+        "navn": one.name,
+        "adressegradering": "UGRADERT",
+        "reservert": False,
+        "adresseSkjultFor": [],
+        "partsrett": True,
+    }
+
+
+def _plan(goal: str) -> dict[str, Any]:
+    """An action plan from today; ``goal`` makes it a document of its own."""
+    today = datetime.now(UTC).date()
+    return {
+        "plantype": "1",
+        "gjelder": CHILD.name,
+        "mal": goal,
+        "delmal": [{"id": "d1", "beskrivelse": "Noen følger til treningen hver uke.", "ansvarlig": "Støttekontakten"}],
+        "startdato": f"{today}",
+        "sluttdato": f"{today + timedelta(days=180)}",
+        "evalueringsdato": f"{today + timedelta(days=90)}",
+        "medvirkning": "Vi laget planen sammen på møtet.",
+        "dato": f"{today}",
+        "kontaktperson": {"navn": "Saksbehandler Prøve", "telefon": "55 00 00 01"},
+    }
+
+
+_SECTIONS: Final = """
+[engine]
+poll_idle_s = 0.5
+backoff_first_s = 1.0
+[signing.digipost]
+key = {{ key = "file:keys/signing.pem" }}
+[maskinporten.krr]
+audience = "{audience}"
+token_endpoint = "http://127.0.0.1:{krr}/token"
+client_id = "{client}"
+key = {{ key = "file:keys/signing.pem" }}
+[maskinporten.freg]
+audience = "{audience}"
+token_endpoint = "http://127.0.0.1:{freg}/token"
+client_id = "{client}"
+key = {{ key = "file:keys/signing.pem" }}
+"""
+"""The shipped waits are for partners far away; here people look on."""
+
+_DIGIPOST: Final = """\
+broker_id = {broker}
+pins = ["{pin}"]
+events_every_s = 0.5
+[[senders]]
+kommunenummer = "{kommunenummer}"
+bydelsnummer = "{bydelsnummer}"
+sender_id = {sender}
+"""
