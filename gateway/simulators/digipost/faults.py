@@ -15,6 +15,8 @@ class DigipostFault(StrEnum):
     WRONG_CLOCK = "wrong-clock"  # well signed, of six minutes ago
     WRONG_HASH = "wrong-hash"
     GZIP = "gzip"  # packed, and the hash over what is packed
+    CHUNKED = "chunked"  # without length and hash: the official client takes it (digipost.md 2.3), we do not
+    SLOW_BODY = "slow-body"  # octet by octet, until whoever asked has had enough
     CUT = "cut"  # the line is cut before anything was done
     LOST_ANSWER = "lost-answer"  # the letter is taken, and the line is cut instead of the answer
     CLOSING_ACCOUNT = "closing-account"  # the person closes the account just before the letter

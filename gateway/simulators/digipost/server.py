@@ -1,5 +1,6 @@
 """Digipost's API over HTTP: what a test or a program starts (digipost.md 3 and 11)."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from gateway.testing.pki import certificate_pem
 BODY_BYTES_MAX: Final = 256 * limits.MIB
 EVENTS_PAGE_MAX: Final = 1000
 RETRY_AFTER_S: Final = 7
+_OCTET_S: Final = 0.1
 _PACKED: Final = "Content-Encoding"
 _BROKER: Final = web.RequestKey("broker", Broker)
 _LINKS: Final = {
@@ -106,7 +108,8 @@ class DigipostServer:
             content = RefusalError(status, "ILLEGAL_ACCESS", error.reason, "CLIENT_TECHNICAL").body()
         if request.path == "/messages" and self.faults.take(DigipostFault.LOST_ANSWER):
             return _cut(request)
-        return self._answer(request, status, bytes(content) if isinstance(content, bytes) else b"", root=root)
+        answer = self._answer(request, status, bytes(content) if isinstance(content, bytes) else b"", root=root)
+        return await _slowly(request, answer) if not root and self.faults.take(DigipostFault.SLOW_BODY) else answer
 
     def _before(self, request: web.Request) -> web.StreamResponse | None:
         """What goes wrong before anything is done."""
@@ -138,12 +141,16 @@ class DigipostServer:
             body, headers[_PACKED] = gzip.compress(body, mtime=0), "gzip"
         old = not root and self.faults.take(DigipostFault.WRONG_CLOCK)
         at = self._now() - timedelta(minutes=6) if old else self._now()
-        headers |= signed_headers(self._key, status, request.raw_path, body, at)
+        chunked = not root and self.faults.take(DigipostFault.CHUNKED)
+        headers |= signed_headers(self._key, status, request.raw_path, b"" if chunked else body, at)
         if not root and self.faults.take(DigipostFault.WRONG_HASH):
             body += b" "
         if root:
             del headers["X-Digipost-Signature"]
-        return web.Response(status=status, body=body, headers=headers | {"Content-Type": MEDIA_TYPE})
+        answer = web.Response(status=status, body=body, headers=headers | {"Content-Type": MEDIA_TYPE})
+        if chunked:
+            answer.enable_chunked_encoding()
+        return answer
 
     async def _root(self, request: web.Request) -> web.Response:
         told = request.match_info["sender"]
@@ -206,6 +213,18 @@ class DigipostServer:
     def _require_sender(self, request: web.Request, sender: int) -> None:
         if not request[_BROKER].may_send_for(sender):
             _refuse(403, "BROKER_NOT_AUTHORIZED", "no grant from that sender")
+
+
+async def _slowly(request: web.Request, answer: web.Response) -> web.StreamResponse:
+    """The same answer octet by octet; writing ends it as soon as the line is closed."""
+    content = answer.body if isinstance(answer.body, bytes) else b""
+    stream = web.StreamResponse(status=answer.status, headers=answer.headers)
+    stream.content_length = len(content)
+    await stream.prepare(request)
+    for at in range(len(content)):
+        await stream.write(content[at : at + 1])
+        await asyncio.sleep(_OCTET_S)
+    return stream
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -155,7 +155,7 @@ async def test_what_is_not_signed_is_never_acted_on(keys, recipient, fault):
 
 @pytest.mark.parametrize("fault", list(DigipostFault))
 async def test_whatever_goes_wrong_with_the_letter_itself_a_no_means_that_it_was_not_taken(keys, fault):
-    async with digipost(keys) as here:
+    async with digipost(keys, session_s=2 if fault is DigipostFault.SLOW_BODY else 5) as here:
         await here.road.outbound.send(letter(person=PER))  # so that the root document is known
 
         async def armed(attempt):
@@ -183,6 +183,8 @@ _TAKEN_AT = {
     DigipostFault.WRONG_CLOCK,
     DigipostFault.WRONG_HASH,
     DigipostFault.GZIP,
+    DigipostFault.CHUNKED,
+    DigipostFault.SLOW_BODY,
     DigipostFault.LOST_ANSWER,
     DigipostFault.UNKNOWN_EVENT,
 }
@@ -385,7 +387,7 @@ async def test_a_wrong_signature_of_ours_is_told_by_its_code_and_the_letter_wait
 
 
 async def test_nothing_of_the_letter_or_its_reader_is_in_the_log(keys):
-    async with digipost(keys) as here:
+    async with digipost(keys, session_s=2) as here:
         for fault in DigipostFault:
             here.server.faults.arm(fault)
             await here.road.outbound.send(letter(email=EmailNotice("kari@example.no", (here.clock.now(),))))
