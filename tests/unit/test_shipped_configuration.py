@@ -1,17 +1,22 @@
-"""``config/gateway.toml`` is complete: each key stands in it, live or as an example, and what is live is the default."""
+"""The shipped files are complete: each key stands there, live or as an example, and what is live is the default."""
 
 import re
 import tomllib
 import typing
 
+import pytest
 from pydantic import BaseModel
 
+from adapters.fiks.produsent_client_settings import KsProdusentSettings
+from adapters.fiks.settings import FiksSettings
+from adapters.loopback.settings import LoopbackSettings
 from gateway.config.gateway_toml import Listener, Settings
 from gateway.config.tenants_toml import KeyPair
 from tests.conftest import ROOT
 
 SHIPPED = (ROOT / "config/gateway.toml").read_text("utf-8")
-EXAMPLE = re.compile(r"^# (?=\[|[A-Za-z_]+ = )", re.MULTILINE)
+EXAMPLE = re.compile(r"^# (?=\[|[\"A-Za-z0-9_-]+ = )", re.MULTILINE)
+PARTNERS = {"fiks": FiksSettings, "ks-produsent": KsProdusentSettings, "loopback": LoopbackSettings}
 OF_ONE_INSTALLATION = {"data_dir", "issuers", "trust"}
 DOORS = ("partner", "case_system", "operations")
 
@@ -48,6 +53,14 @@ def test_every_key_stands_in_the_shipped_configuration_and_its_examples_are_soun
 def test_what_is_live_in_the_shipped_configuration_is_the_default():
     shipped = Settings.model_validate(tomllib.loads(SHIPPED)).model_dump()
     assert {name for name, value in Settings().model_dump().items() if value != shipped[name]} == OF_ONE_INSTALLATION
+
+
+@pytest.mark.parametrize("name", PARTNERS)
+def test_every_key_of_a_partner_stands_in_its_shipped_file(name):
+    live = (ROOT / f"config/partners/{name}.toml").read_text("utf-8")
+    whole = tomllib.loads(EXAMPLE.sub("", live))
+    PARTNERS[name].model_validate(whole)
+    assert list(lacking(PARTNERS[name], whole)) == []
 
 
 def test_control_a_key_that_is_left_out_is_told():
