@@ -3,6 +3,7 @@
 import io
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import SimpleNamespace
 
@@ -60,15 +61,18 @@ class Office:
         return Awaited(parcel.key, OFFICE, "pseudonym", outcome.partner_reference, self.clock.now())
 
 
-def simulator(now=None):
+def wall():
+    return datetime.now(UTC)
+
+
+def simulator(now=wall):
     """A server that knows our integration and some people."""
     known = RegisteredClient(
         "oss", kit.ORGANISATION, frozenset({"ks:fiks"}), frozenset({facts_of(kit.signer().certificate).sha256})
     )
     register = Register()
     register.add_integration(Integration(INTEGRATION, PASSWORD, kit.ORGANISATION, frozenset({KONTO})))
-    more = {"now": now} if now is not None else {}
-    server = SvarUtServer(own_key(), register, TokenIssuer(ISSUER, [known]), **more)
+    server = SvarUtServer(own_key(), register, TokenIssuer(ISSUER, [known], now), now)
     server.register = register
     server.post.people.update({KARI: Kind.USER, RESERVERT: Kind.RESERVED, UKJENT: Kind.NOT_USER})
     return server
@@ -113,7 +117,8 @@ def lent(context_or_parts, base, office):
 @asynccontextmanager
 async def svarut(session_s=5.0, sealed_for=None, **settings):
     """The server, our road to it, and everything that the gateway's side wrote in the log."""
-    office, log, server = Office(), io.StringIO(), simulator()
+    office, log = Office(), io.StringIO()
+    server = simulator(office.clock.now)
     if sealed_for is not None:
         office.sealed_for = sealed_for
     timeout = aiohttp.ClientTimeout(total=session_s, connect=2)
