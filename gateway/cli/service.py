@@ -113,7 +113,7 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send reports through a gateway that is killed on the way; needs nothing but this program."""
+    """Send reports through a gateway that is killed on the way, and letters out of it; needs nothing but this program."""
     from gateway.demo import demonstrate  # noqa: PLC0415  simulators have no import in production (S86)
     from gateway.demo.fiks import demonstrate_fiks  # noqa: PLC0415  likewise
 
