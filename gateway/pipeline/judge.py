@@ -1,4 +1,4 @@
-"""The policy gate: the rules that apply today, asked about facts of now; then whether a letter's files can take the road.
+"""The policy gate: the rules that apply today, asked about facts of now, and whether a letter's files can take the road.
 
 Nothing leaves without an answer of it, made for that very attempt (``call``). It fails closed: a fact that a rule needs and that
 could not be learned stops the message, and what cannot be learned for now is tried again.
@@ -7,7 +7,7 @@ could not be learned stops the message, and what cannot be learned for now is tr
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.domain.guards import Decision, Stopped, asked, decide
+from gateway.domain.guards import PERSONS, Decision, Stopped, asked, decide
 from gateway.letters.preflight import faults
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.facts import Gathered, gather
@@ -31,7 +31,7 @@ async def judge(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> V
     refs: dict[str, str | int] = {"road": chosen.road, "guards": " ".join(guards)}
     if found.registers:
         refs["registers"] = " ".join(found.registers)
-    if not isinstance(decision, Stopped):
+    if not isinstance(decision, Stopped) or decision.code in PERSONS:  # nobody is asked to release what cannot leave
         decision = _unfit(env, outgoing, found, chosen) or decision
     return Verdict(decision, refs)
 
