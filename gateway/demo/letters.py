@@ -100,7 +100,7 @@ async def _hidden(here: LettersCast, say: Say, patience_s: float) -> Seen:
     say(f"letter 2 is {held.state}: {held.text}")
     await _release(here, say, letter, HIDDEN, _TWO_PEOPLE[0], patience_s)
     ended = await here.until(letter, HIDDEN, lambda one: one.state in {_HELD, _DELIVERED}, patience_s)
-    say(f"and then it is {ended.state}: the rules ask Folkeregisteret, not the people")
+    say(f"asked anew, the rules answer {ended.hold}, and it is {ended.state}")
     return _with_calls(here, ended, before)
 
 
