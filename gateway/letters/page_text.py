@@ -89,7 +89,6 @@ class _Sheet:
         return cls(page, page.get_textpage(), box, page.get_rotation(), width / POINTS_PER_MM, height / POINTS_PER_MM)
 
     def look(self, text: str, *, cut: bool) -> Page:
-        zone = _BARCODE if self.height >= self.width else (95.0, self.height - 15.0, 175.0, self.height)
         objects = _Objects.of(self.page)
         chars = len("".join(text.split()))
         return Page(
@@ -97,9 +96,15 @@ class _Sheet:
             height_mm=round(self.height, 1),
             blank=objects.count == 0,
             readable=not cut and objects.words_are_text(chars) and not self._unmapped(),
-            in_barcode_zone=bool(self.within(zone).strip()),
+            in_barcode_zone=any(self.within(zone).strip() for zone in self._barcode_zones()),
             leftmost_mm=self._leftmost(),
         )
+
+    def _barcode_zones(self) -> Iterator[Rect]:
+        """Of the page as it is shown. Digipost's validator takes the shape from before the page is turned, so that one too."""
+        yield _barcode_zone(self.width, self.height)
+        if self.rotation % (2 * _QUARTER):
+            yield _barcode_zone(self.height, self.width)
 
     def within(self, zone: Rect) -> str:
         """The text of a part of the page."""
@@ -141,6 +146,10 @@ class _Sheet:
         looked_at = range(0, count, max(1, count // _SAMPLES))
         missing = sum(raw.FPDFText_HasUnicodeMapError(self.text, index) == 1 for index in looked_at)
         return bool(missing > _UNMAPPED_MAX * len(looked_at))
+
+
+def _barcode_zone(width: float, height: float) -> Rect:
+    return _BARCODE if height >= width else (95.0, height - 15.0, 175.0, height)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""KS's published Java libraries as peers: built once, one process for many orders, orders and answers as lines of JSON."""
+"""Published Java libraries as peers, KS's and Digipost's: built once, one process for many orders, a line in, a line out."""
 
 import fcntl
 import hashlib
@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
-PROJECT = Path(__file__).parent
-TARGET = PROJECT / "target"
+KS = Path(__file__).parent
+DIGIPOST = KS.parent / "digipost"
 _QUICK = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
 _LOG = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 _BUILD_S = 300
@@ -79,45 +79,48 @@ def peer(main: str, folder: Path, *properties: str) -> Iterator[Peer]:
         made.close()
 
 
-def class_path() -> str:
-    """Where the built runners and KS's libraries lie. Skips without Maven or Java; in CI it builds or fails."""
+def class_path(project: Path = KS) -> str:
+    """Where a project's built runners and their libraries lie. Skips without Maven or Java; in CI it builds or fails."""
     absent = [program for program in ("java", "javac", "mvn") if shutil.which(program) is None]
     if absent and not os.environ.get("CI"):
-        pytest.skip(f"KS's Java libraries cannot be built here: {', '.join(absent)} not installed")
-    TARGET.mkdir(exist_ok=True)
-    with (TARGET / "lock").open("w") as lock:
+        pytest.skip(f"the {project.name} Java libraries cannot be built here: {', '.join(absent)} not installed")
+    target = project / "target"
+    target.mkdir(exist_ok=True)
+    with (target / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several processes test at once; one of them builds
-        if not _is_built():
-            _build()
-    return os.pathsep.join([str(TARGET / "classes"), *_jars()])
+        if not _is_built(project):
+            _build(project)
+    return os.pathsep.join([str(target / "classes"), *_jars(project)])
 
 
-def _jars() -> list[str]:
-    return (TARGET / "classpath").read_text(encoding="utf-8").strip().split(os.pathsep)
+def _jars(project: Path) -> list[str]:
+    return (project / "target" / "classpath").read_text(encoding="utf-8").strip().split(os.pathsep)
 
 
-def _is_built() -> bool:
-    stamp = TARGET / "built"
-    return stamp.exists() and stamp.read_text() == _sources() and all(Path(jar).exists() for jar in _jars())
+def _is_built(project: Path) -> bool:
+    stamp = project / "target" / "built"
+    same = stamp.exists() and stamp.read_text() == _sources(project)
+    return same and all(Path(jar).exists() for jar in _jars(project))
 
 
-def _sources() -> str:
-    digest = hashlib.sha256((PROJECT / "pom.xml").read_bytes())
-    for source in sorted((PROJECT / "src").rglob("*.java")):
+def _sources(project: Path) -> str:
+    digest = hashlib.sha256((project / "pom.xml").read_bytes())
+    for source in sorted((project / "src").rglob("*.java")):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()
 
 
-def _build() -> None:
+def _build(project: Path) -> None:
     """Offline where the local repository holds everything, else online."""
-    command = ["mvn", "--batch-mode", "--quiet", "--file", str(PROJECT), "compile", "dependency:build-classpath"]
+    command = ["mvn", "--batch-mode", "--quiet", "--file", str(project), "compile", "dependency:build-classpath"]
     for mode in (["--offline"], []):
         done = subprocess.run([*command, *mode], capture_output=True, text=True, timeout=_BUILD_S, check=False)
         if done.returncode == 0:
-            (TARGET / "built").write_text(_sources())
+            (project / "target" / "built").write_text(_sources(project))
             return
     pytest.fail("Maven does not build the peers: " + done.stdout[-2000:])
 
 
 if __name__ == "__main__":
-    class_path()  # so that no test waits for the downloads
+    for each in (KS, DIGIPOST):
+        class_path(each)  # so that no test waits for the downloads
