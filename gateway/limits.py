@@ -158,6 +158,7 @@ CASE_SYSTEM_REQUESTS_PER_CLIENT_MAX: Final = 16
 LONG_POLLS_MAX: Final = 128  # of the requests in work, so that waiting ones never fill the listener
 LONG_POLLS_PER_CLIENT_MAX: Final = 4
 WEBHOOK_ORDERS_PER_MINUTE: Final = 6  # each makes us call an address that the client names
+FETCH_AGAIN_S: Final = 2.0  # a large part is asked for again after this while another one is being fetched
 BELLS_AT_ONCE: Final = 16  # webhooks being called by one process
 SHUTDOWN_S: Final = 10.0  # requests in work at shutdown get this long
 PART_NAME_CHARS_MAX: Final = 100

@@ -1,5 +1,6 @@
 """What every verb needs, handed in once by ``app.py``: no verb reaches for a global."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -72,6 +73,7 @@ class Environment:
     pdfs: Reader = field(default_factory=Reader)
     retention: Sequence[tuple[str, RetentionPolicy]] = ()
     over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)  # what did not come with its delivery
     deaf_until: dict[str, float] = field(default_factory=dict)  # clients whose webhook was silent; monotonic seconds
 
     def for_tenants(self, *tenants: str) -> "Environment":

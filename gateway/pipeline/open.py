@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
+from gateway import limits
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane
 from gateway.errors import UnknownResourceError
 from gateway.pipeline import copies
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.send import later
 from gateway.pipeline.unseal import CONTAINER_PART, REPORT_PDF, Opened, Opening
 from gateway.pipeline.vault import MessageKey, SealedRecord
 from gateway.store import dedupe, journal, ledger, messages, outbox, payloads, unit_of_work
@@ -49,7 +51,10 @@ async def open_message(env: Environment, item: Item) -> str:
     row = found.row
     key = env.vault.unlock(row.tenant, row.id, found.wrapped)
     if CONTAINER_PART not in found.parts:
-        await _fetch_blob(env, found, key)
+        if env.fetching.locked():  # one at a time: where large parts lie may hang, and other reports need the workers
+            return await later(env, item, "not-called:fetching", delay_s=limits.FETCH_AGAIN_S)
+        async with env.fetching:
+            await _fetch_blob(env, found, key)
     opened = await asyncio.to_thread(Opening(env, row, key, found.parts, found.headers).run)
     return await env.store.write(lambda conn: _commit(env, conn, item, row, key, opened), Point.OPENED, Lane(row.lane))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import select
 
+from gateway.app import engine
 from gateway.crashpoints import Point
 from gateway.crypto.asice import verify_container
 from gateway.crypto.certificates import TrustPolicy
@@ -17,12 +17,12 @@ from gateway.crypto.cms import open_envelope
 from gateway.crypto.keys import SoftwareKey
 from gateway.crypto.profiles import FIKS_ENVELOPE, STRICT_CONTAINER
 from gateway.domain.lifecycle import State
-from gateway.errors import PartnerUnavailableError, StoreError, UnknownResourceError
+from gateway.errors import PartnerUnavailableError, UnknownResourceError
 from gateway.pipeline.accept import Intake
-from gateway.pipeline.fetch import run_inbound
 from gateway.pipeline.people import Decision, decide
 from gateway.pipeline.roads import Roads
 from gateway.pipeline.traffic import prepare
+from gateway.pipeline.worker import Incarnation
 from gateway.spi import (
     UNKNOWN_TYPE,
     Adapter,
@@ -70,6 +70,7 @@ class Platform:
     sent: list[tuple[Parcel, bytes]] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)
     away: int = 0
+    hangs: asyncio.Event | None = None
     idempotent: bool = False
 
     async def send(self, parcel: Parcel) -> Outcome:
@@ -83,6 +84,8 @@ class Platform:
         return self.certificate
 
     async def blob(self, headers: Mapping[str, str]) -> Stream:
+        if self.hangs is not None:
+            await self.hangs.wait()
         if self.away:
             self.away -= 1
             raise PartnerUnavailableError
@@ -290,95 +293,24 @@ async def test_a_part_that_lay_elsewhere_is_fetched_when_it_can_be_and_a_redeliv
     assert events.count(journal.FETCHED) == 1
 
 
+@pytest.mark.proves("promise-8")
+async def test_where_large_parts_lie_may_hang_and_other_reports_are_opened_all_the_same(here, fiks, sender, platform):
+    platform.hangs = asyncio.Event()
+    for number in (1, 2, 3):
+        pointer = replace(sender.delivery(number), part_bytes={})
+        headers = {"dokumentlager-id": f"blob-{number}"}
+        await fiks.accept(as_fiks(pointer, f"melding-{number}", blob=f"blob-{number}", headers=headers))
+    whole = await fiks.accept(sender.delivery(4))
+    async with engine(here, Incarnation("11111111-1111-4111-8111-111111111111")):
+        async with asyncio.timeout(10):
+            while await state_of(here, whole.id) != State.READY:
+                await asyncio.sleep(0.02)
+        platform.hangs.set()
+
+
 async def test_a_part_that_is_gone_quarantines_and_is_never_taken_for_an_empty_report(here, fiks, sender):
     pointer = replace(sender.delivery(), part_bytes={})
     headers = {"dokumentlager-id": "gone"}
     accepted = await fiks.accept(as_fiks(pointer, "melding-1", blob="gone", headers=headers))
     await work_off(here)
     assert await state_of(here, accepted.id) == State.QUARANTINED
-
-
-# --- Fetching ---------------------------------------------------------------------------------------------------------------
-
-
-class Source:
-    """An inbound road that brings what it has, as often as it is opened, until it was acknowledged."""
-
-    def __init__(self, deliveries):
-        self.waiting = deliveries
-        self.opened = self.closed = 0
-        self.given_back = []
-
-    async def deliveries(self):
-        self.opened += 1
-        try:
-            for delivery in list(self.waiting):
-                if not delivery.acknowledged:
-                    yield delivery
-            await asyncio.Event().wait()
-        finally:
-            self.closed += 1
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.01)
-
-
-async def fetching(env, source, condition):
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_inbound(env, "fiks", source, stop))
-    try:
-        async with asyncio.timeout(20):
-            await until(condition)
-    finally:
-        stop.set()
-        await running
-
-
-async def test_one_that_cannot_be_stored_costs_its_neighbours_nothing(here, sender):
-    odd = replace(as_fiks(sender.delivery(1), "melding-1"), address=Address("9999", "99"))
-    good = [as_fiks(sender.delivery(number), f"melding-{number}") for number in (2, 3)]
-    source = Source([odd, *good])
-    await fetching(here, source, lambda: all(one.acknowledged for one in good))
-    assert (odd.acknowledged, source.opened, source.closed) == (0, 1, 1)
-
-
-async def test_while_the_store_is_away_the_road_is_closed_and_afterwards_everything_comes(here, sender):
-    class Ailing:
-        """The store, failing the first so many writes."""
-
-        def __init__(self, store, failures):
-            self._store, self.failures = store, failures
-
-        async def write(self, work, point, lane=None):
-            if self.failures:
-                self.failures -= 1
-                raise StoreError("away")
-            return await self._store.write(work, point)
-
-        def for_tenants(self, tenants):
-            return self
-
-        def __getattr__(self, name):
-            return getattr(self._store, name)
-
-    class Hasty:
-        """The clock, whose waits are short."""
-
-        def __init__(self, clock):
-            self._clock = clock
-
-        async def sleep(self, seconds):
-            await asyncio.sleep(0.001)
-
-        def __getattr__(self, name):
-            return getattr(self._clock, name)
-
-    ailing = replace(here, store=Ailing(here.store, 4), clock=Hasty(here.clock))
-    reports = [as_fiks(sender.delivery(number), f"melding-{number}") for number in (1, 2, 3)]
-    source = Source(reports)
-    await fetching(ailing, source, lambda: all(one.acknowledged for one in reports))
-    assert source.opened == 2
-    count = await here.store.read(lambda conn: len(conn.execute(select(queue_item)).all()))
-    assert count == len(reports)
