@@ -37,6 +37,8 @@ from tests.digipost_kit import KARI, Keys, decrypted, digipost, document, letter
 NS = "{http://api.digipost.no/schema/v8}"
 USER, NOT_USER = "01013300001", "02023300002"
 SEND = 4
+TOLD = ("result", "delivery-method", "status", "error-code", "error-type", "message-id")
+"""What stands in an answer as text and is no invention of whoever recorded it."""
 
 
 class RejectedError(Exception):
@@ -54,12 +56,18 @@ class Recording:
         self.plain = (self.folder / "plain.pdf").read_bytes()
 
     def request(self, number):
-        """The octets on the wire; a letter that the client forgets to escape stands as one octet."""
+        """The octets on the wire, but for a letter that the client forgets to escape: aiohttp takes no such octet in a path.
+
+        The signature is the same, because it is over the path unescaped.
+        """
         told = self.exchanges[number]["request"]
         body = base64.b64decode(told["body_base64"] or "")
-        lines = [f"{told['method']} {told['target']} HTTP/1.1"]
+        lines = [f"{told['method']} {self.target(number)} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in told["headers"].items() if name.lower() != "connection"]
-        return "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + body
+        return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+    def target(self, number):
+        return self.exchanges[number]["request"]["target"].replace("æ", "%C3%A6")
 
     def key(self, name):
         return load_pem_private_key((self.folder / f"{name}.test-only-key.pem").read_bytes(), None)
@@ -102,7 +110,7 @@ async def office(recording, keys):
     server = DigipostServer(software(keys.digipost), printer, clock.now)
     server.register(Broker(9999, facts_of(recording.certificate("sender")), frozenset({7777})))
     pem = recording.key("user").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    server.post.add(Person(USER, Kind.USER, pem, "keyhash-1"), Person(NOT_USER, Kind.NOT_USER))
+    server.post.add(Person(USER, Kind.USER, pem, "keyhash-1", "Ola Nordmann Æ"), Person(NOT_USER, Kind.NOT_USER))
     async with server.serve() as base:
 
         async def call(number):
@@ -146,29 +154,23 @@ def content(answer, target, certificate, now):
 async def asked(here, recording, keys, number):
     """The answer to a recorded request as the client sees it."""
     answer = await here.call(number)
-    target = recording.exchanges[number]["request"]["target"]
+    target = recording.target(number)
     certificate = None if number == 1 else keys.digipost.certificate
     return answer, content(answer, target, certificate, here.clock.now())
 
 
 async def test_every_call_of_the_official_client_is_answered_as_its_own_server_answered_it(recording, keys, schemas):
+    roots = {}
     async with office(recording, keys) as here:
-        for number in range(1, 15):
+        for number in range(1, 17):
             answer, root = await asked(here, recording, keys, number)
+            roots[number] = root
             told = recording.exchanges[number]["response"]
             theirs = etree.fromstring(base64.b64decode(told["body_base64"]))
             assert (answer.status, root.tag) == (told["status"], theirs.tag), number
-            for name in (
-                "result",
-                "person-alias",
-                "delivery-method",
-                "status",
-                "error-code",
-                "error-type",
-                "message-id",
-            ):
+            for name in TOLD:
                 same = [one.text for one in root.iter(f"{NS}{name}")], [one.text for one in theirs.iter(f"{NS}{name}")]
-                assert same[0] == same[1] or name == "person-alias", (number, name)
+                assert same[0] == same[1], (number, name)
             for schema in schemas:
                 schema.assertValid(root)
         assert keys.digipost.certificate == _signer(await here.call(1))
@@ -176,6 +178,8 @@ async def test_every_call_of_the_official_client_is_answered_as_its_own_server_a
     assert [(one.channel, one.message.message_id) for one in letters] == [
         ("DIGIPOST", "msg-1"), ("PRINT", "msg-2"), ("DIGIPOST", "msg-3"), ("PRINT", "msg-4"),
     ]  # fmt: skip
+    assert roots[15].findtext(f"{NS}recipient/{NS}digipost-address") == "ola.nordmann.æ#0101"
+    assert roots[16].findtext(f"{NS}suggestion/{NS}search-string") == "Ola Nordmann Æ"
     digital, to_printer, to_user, direct = (one.message.documents[0].content for one in letters)
     assert digital == direct == recording.plain
     assert decrypted(to_printer, recording.key("print")).plain == recording.plain

@@ -16,7 +16,7 @@ from gateway.crypto.keys import SigningKey
 from gateway.simulators.digipost.answers import MEDIA_TYPE, RefusalError, entry_point, node, text, written
 from gateway.simulators.digipost.faults import DigipostFault, Faults
 from gateway.simulators.digipost.message import asked_number, read_message
-from gateway.simulators.digipost.people import identified, identified_with_key
+from gateway.simulators.digipost.people import identified, identified_with_key, searched, suggested
 from gateway.simulators.digipost.post import Post, delivery
 from gateway.simulators.digipost.signing import Broker, Call, require_signed, signed_headers
 from gateway.simulators.serving import serving
@@ -35,6 +35,8 @@ _LINKS: Final = {
     "get_print_encryption_certificate": "/print/certificate",
     "document_events": "/documents/events",
     "get_sender_information": "/sender",
+    "search": "/recipients/search",
+    "autocomplete": "/recipients/suggest",
 }
 
 
@@ -86,6 +88,8 @@ class DigipostServer:
             web.get("/documents/events", self._events),
             web.get(r"/documents/{sender:\d+}/{document}/status", self._status),
             web.get(r"/sender/{sender:\d+}", self._sender),
+            web.get("/recipients/search/{asked:.*}", self._search),
+            web.get("/recipients/suggest/{asked:.*}", self._suggest),
         ]
 
     @web.middleware
@@ -209,6 +213,12 @@ class DigipostServer:
         )
         told = (text("sender-id", sender), text("status", "VALID_SENDER"), features)
         return web.Response(body=written(node("sender-information", *told)))
+
+    async def _search(self, request: web.Request) -> web.Response:
+        return web.Response(body=searched(self.post.people.values(), request.match_info["asked"]))
+
+    async def _suggest(self, request: web.Request) -> web.Response:
+        return web.Response(body=suggested(self.post.people.values(), request.match_info["asked"], self.base))
 
     def _require_sender(self, request: web.Request, sender: int) -> None:
         if not request[_BROKER].may_send_for(sender):
