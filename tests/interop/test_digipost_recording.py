@@ -1,7 +1,6 @@
 """What the official Java client of Digipost sent is sent again, octet for octet, and our simulator answers as that client wants.
 
-Its own jar cannot be fetched from the package registry, so its recorded requests (digipost.md 11.1) stand for it. What it checks of
-an answer is written here once more, apart from what the gateway and the simulator do.
+Its recorded requests stand for it (digipost/README.md says why). What it checks of an answer is written here once more, apart from what the gateway and the simulator do.
 """
 
 import asyncio

@@ -40,12 +40,13 @@ class BrokerOfDigipost(Section):
 
 
 class PersonOfDigipost(Section):
-    """Somebody. Who is not here is not known at all. ``public_key``: a PEM file, for letters that are sealed."""
+    """Somebody. Who is not here is not known at all. ``public_key``: a PEM file, for letters that are sealed. ``name``: to be searched for."""
 
     number: str = Field(pattern=r"^\d{11}$")
     kind: Kind = Kind.USER
     public_key: Path | None = None
     key_id: str = ""
+    name: str = ""
 
 
 class DigipostProgram(Section):
@@ -144,7 +145,7 @@ def _server(program: DigipostProgram, folder: Path, own: Path) -> DigipostServer
         server.register(Broker(one.broker_id, certificate, frozenset(one.senders), one.idporten, one.printing))
     for person in program.people:
         key = resolve(folder, person.public_key).read_text("utf-8") if person.public_key is not None else None
-        server.post.add(Person(person.number, person.kind, key, person.key_id))
+        server.post.add(Person(person.number, person.kind, key, person.key_id, person.name))
     return server
 
 
