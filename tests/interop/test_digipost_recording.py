@@ -1,6 +1,7 @@
 """What the official Java client of Digipost sent is sent again, octet for octet, and our simulator answers as that client wants.
 
-Its recorded requests stand for it (digipost/README.md says why). What it checks of an answer is written here once more, apart from what the gateway and the simulator do.
+Its recorded requests stand for it (digipost/README.md says why). What it checks of an answer is written here once more, apart
+from what the gateway and the simulator do.
 """
 
 import asyncio
