@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.demo.letters_cast import FATHER, HIDDEN, MOTHER, LettersCast, Reader
+from gateway.demo.letter_sample import FATHER, HIDDEN, MOTHER, Reader
+from gateway.demo.letters_cast import LettersCast
 from gateway.demo.outcome import Seen
 from gateway.simulators.digipost.faults import DigipostFault
 

@@ -7,10 +7,9 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ import aiohttp
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.keys import KeyFile, SoftwareKey, read_key
 from gateway.demo.cast import Cast, assembled
+from gateway.demo.letter_sample import CHILD, FATHER, HIDDEN, MOTHER, TYPE, Reader, make_envelope, make_plan
 from gateway.demo.outcome import Seen
 from gateway.demo.process import GatewayProcess
 from gateway.domain.guards import GUARDS
@@ -35,7 +35,6 @@ from gateway.simulators.registers.people import PersonOfRegisters, Protection
 from gateway.simulators.registers.server import ISSUER, RegisterServer
 from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, ORGANISATION, Site, free_port
 
-TYPE: Final = "plan"
 _BROKER, _SENDER = 9999, 7777
 _CLIENT: Final = "prove-budstikke"
 _POLL_S: Final = 0.25
@@ -49,22 +48,6 @@ class LetterFault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """A made-up person who gets a letter, as the case system knows her or him: it knows of no protected address."""
-
-    number: str
-    name: str
-    role: str
-    aktortype: str
-
-
-MOTHER: Final = Reader("04838510065", "Kari Prøvesen", "MOR", "A05")
-FATHER: Final = Reader("09878320031", "Ola Prøvesen", "FAR", "A06")
-HIDDEN: Final = Reader("03828830014", "Ida Prøvesen", "MOR", "A05")
-CHILD: Final = Reader("06851660060", "Lise Prøvesen", "HOVEDPERSON", "A01")
-
-
-@dataclass(frozen=True, slots=True)
 class LettersCast:
     """The players: those of the reports, and those who carry letters or know people."""
 
@@ -74,8 +57,8 @@ class LettersCast:
     async def hand_in(self, reader: Reader, goal: str) -> str:
         """The case system sends an action plan as JSON; returns the message's id. Raises PartnerRefusedError."""
         form = aiohttp.FormData()
-        form.add_field("melding", json.dumps(_envelope(reader)), content_type="application/json")
-        plan = json.dumps(_plan(goal))
+        form.add_field("melding", json.dumps(make_envelope(reader)), content_type="application/json")
+        plan = json.dumps(make_plan(goal))
         form.add_field("plan.json", plan, content_type="application/json", filename="plan.json")
         headers = await self._headers() | {"Idempotency-Key": str(uuid.uuid4())}
         async with self.cast.session.post(self._api, data=form, headers=headers) as answer:
@@ -203,78 +186,6 @@ def _tell_gateway(site: Site, ports: dict[str, int]) -> None:
         (site.folder / "partners" / f"{name}.toml").write_text(api + content)
     with (site.folder / "routes.toml").open("a", encoding="utf-8") as routes:
         routes.write(f'"{TYPE}.v1" = ["digipost:fodselsnummer"]\n')
-
-
-def _envelope(reader: Reader) -> dict[str, Any]:
-    """Every fact that the rules need, stated as a case system would: here is nothing of a protected address."""
-    parties: Sequence[Reader] = [reader, CHILD]
-    return {
-        "meldingId": str(uuid.uuid4()),
-        "meldingstype": TYPE,
-        "meldingstypeVersjon": "v1",
-        "sendtTidspunkt": datetime.now(UTC).isoformat(),
-        "avsender": {
-            "orgnr": ORGANISATION,
-            "navn": "Bergen kommune",
-            "kommunenummer": KOMMUNENUMMER,
-            "bydelsnummer": BYDELSNUMMER,
-            "aktortype": "A27",
-        },
-        "mottaker": {
-            "fodselsnummer": reader.number,
-            "navn": reader.name,
-            "aktortype": reader.aktortype,
-            "rolle": reader.role,
-        },
-        "avsendersRef": "SAK-77",
-        "fagsystem": {"leverandor": "Prøve AS", "navn": "Prøvesystem", "versjon": "1.0"},
-        "hjemmel": [{"lov": "BVL2021", "paragraf": "8-1"}],
-        "formal": "Tiltaksplan til part",
-        "konfidensialitet": "S",
-        "melder": {"type": "INGEN"},
-        "foreldresituasjon": "SAMMEN",
-        "brev": {"sprak": "nb", "apningskvittering": True},
-        "parter": [_party(one) for one in parties],
-        "vedlegg": [
-            {
-                "filnavn": "plan.json",
-                "mimeType": "application/json",
-                "dokumenttype": "PLAN",
-                "sladdet": False,
-                "taushetsniva": "S",
-                "inneholder": ["INGEN"],
-            }
-        ],
-    }
-
-
-def _party(one: Reader) -> dict[str, Any]:
-    return {
-        "rolle": one.role,
-        "fodselsnummer": one.number,
-        "navn": one.name,
-        "adressegradering": "UGRADERT",
-        "reservert": False,
-        "adresseSkjultFor": [],
-        "partsrett": True,
-    }
-
-
-def _plan(goal: str) -> dict[str, Any]:
-    """An action plan from today; ``goal`` makes it a document of its own."""
-    today = datetime.now(UTC).date()
-    return {
-        "plantype": "1",
-        "gjelder": CHILD.name,
-        "mal": goal,
-        "delmal": [{"id": "d1", "beskrivelse": "Noen følger til treningen hver uke.", "ansvarlig": "Støttekontakten"}],
-        "startdato": f"{today}",
-        "sluttdato": f"{today + timedelta(days=180)}",
-        "evalueringsdato": f"{today + timedelta(days=90)}",
-        "medvirkning": "Vi laget planen sammen på møtet.",
-        "dato": f"{today}",
-        "kontaktperson": {"navn": "Saksbehandler Prøve", "telefon": "55 00 00 01"},
-    }
 
 
 _SECTIONS: Final = """
