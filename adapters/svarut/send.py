@@ -60,8 +60,8 @@ class SvarUtSender:
             return unfit
         found = await self._found(parcel, letter, konto)
         if found != TryLater("not-taken"):
-            # nothing left in this attempt, so a question without an answer is asked again, and no more
-            return TryLater("not-asked") if found == Uncertain("status-unknown") else found
+            unasked = found == Uncertain("status-unknown") and not self._may_come(parcel.key)
+            return TryLater("not-asked") if unasked else found  # nothing left in this attempt, nor in one before
         self._doubtful[parcel.key] = self._clock.monotonic()
         outcome = await self._sent(parcel, letter, konto)
         if not isinstance(outcome, Uncertain):

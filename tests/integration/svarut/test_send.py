@@ -193,6 +193,15 @@ async def test_while_ks_may_be_at_work_on_a_letter_an_empty_answer_is_no_word_on
         assert await here.road.outbound.status(parcel) == Taken(sent(here.server).id)
 
 
+async def test_while_an_attempt_is_in_doubt_no_unanswered_question_says_that_nothing_was_taken():
+    async with svarut(send_s=960) as here:
+        here.server.faults.arm(SvarUtFault.LOST_ANSWER)
+        parcel = letter()
+        await here.road.outbound.send(parcel)
+        here.server.faults.arm(SvarUtFault.DOWN)
+        assert await here.road.outbound.send(parcel) == Uncertain("status-unknown")
+
+
 async def test_what_was_never_taken_may_be_sent_when_the_time_is_over():
     async with svarut(send_s=960) as here:
         here.server.faults.arm(SvarUtFault.LOST_ANSWER)
