@@ -17,6 +17,9 @@ from pathlib import Path
 
 from bench.evidence import measure_evidence
 from bench.journey import PRODUCERS, Run, measure_intake, measure_journey
+from bench.letters import LETTERS, print_letters
+from bench.letters_queue import BLOCKS, REPORTS, print_queue
+from bench.letters_queue import LETTERS as QUEUED
 from bench.machine import COMMITS_INTAKE, COMMITS_JOURNEY, Machine, measure
 from bench.memory import LARGE_BYTES, SMALL_BYTES, measure_memory
 from bench.start import measure_starts
@@ -37,6 +40,8 @@ def main() -> None:
     reports = parser.parse_args().reports
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load before {_load()}")
     asyncio.run(_measure(reports))
+    asyncio.run(print_letters(LETTERS))
+    asyncio.run(print_queue(QUEUED, REPORTS, BLOCKS))
     print(f"load after {_load()}; on a machine with other work the rates by the clock are too low")
 
 
