@@ -8,7 +8,7 @@ JOBS   ?= 3 # most tests wait for processes and servers: more of them than cores
 .PHONY: help demo demo-fiks test lint bench kills clean
 
 help:
-	@echo "make demo          a report from a simulated sender to a simulated case system, with the gateway killed on the way"
+	@echo "make demo          reports in, with the gateway killed on the way, and letters out: every partner simulated"
 	@echo "make demo STAY=1   the same, and everything stays up until you press Ctrl-C"
 	@echo "make demo-fiks     the same over Fiks IO, with a real RabbitMQ that is killed too (Debian: rabbitmq-server)"
 	@echo "make test          all tests"

@@ -46,19 +46,23 @@ FAILED_RECEIPT: Final = (
 )
 """What a sender reads in a negative receipt: the same for everybody, so that it tells nothing of anybody."""
 
-HOLDS: Final[dict[str, str]] = BY_RULE | BY_FAULT | {
-    "no-road-left": "Ingen vei fram til mottakeren er igjen. Velg en annen måte å levere på.",
-    "no-address": "Mottakeren mangler adressen som denne veien trenger. Rett opp adressen og send på nytt.",
-    "recipient-unknown": "Mottakeren finnes ikke på denne veien. Finn riktig enhet før sending.",
-    "no-signing-key": "Kontoret har ingen signeringsnøkkel her. Be driftsansvarlig legge den inn.",
-    "address-differs": "Meldingen nevner et annet kontor enn det den ble adressert til. Rett opp og send på nytt.",
-    "cannot-seal": "Forsendelsen kunne ikke forsegles til mottakeren. Kontroller mottakerens sertifikat.",
-    "no-document-to-send": "Brevet har ingen PDF. Legg ved brevet som PDF og send på nytt.",
-    "no-letter-form": "Denne meldingstypen kan ikke sendes som brev. Velg en annen vei eller en annen meldingstype.",
-    "appointment-place-tells": "Møtestedet i innkallingen røper hva saken gjelder, og det vises utenfor brevet. Skriv det nøytralt og send på nytt.",
-    "cannot-ask": "Det er uvisst om forsendelsen kom fram, og mottakeren kan ikke spørres. Ta kontakt med mottakeren.",
-    "partner-refused": "Mottakeren tok ikke imot forsendelsen. Finn ut hvorfor før noe sendes på nytt.",
-}
+HOLDS: Final[dict[str, str]] = (
+    BY_RULE
+    | BY_FAULT
+    | {
+        "no-road-left": "Ingen vei fram til mottakeren er igjen. Velg en annen måte å levere på.",
+        "no-address": "Mottakeren mangler adressen som denne veien trenger. Rett opp adressen og send på nytt.",
+        "recipient-unknown": "Mottakeren finnes ikke på denne veien. Finn riktig enhet før sending.",
+        "no-signing-key": "Kontoret har ingen signeringsnøkkel her. Be driftsansvarlig legge den inn.",
+        "address-differs": "Meldingen nevner et annet kontor enn det den ble adressert til. Rett opp og send på nytt.",
+        "cannot-seal": "Forsendelsen kunne ikke forsegles til mottakeren. Kontroller mottakerens sertifikat.",
+        "no-document-to-send": "Brevet har ingen PDF. Legg ved brevet som PDF og send på nytt.",
+        "no-letter-form": "Denne meldingstypen kan ikke sendes som brev. Velg en annen vei eller en annen meldingstype.",
+        "appointment-place-tells": "Møtestedet i innkallingen røper hva saken gjelder, og det vises utenfor brevet. Skriv det nøytralt og send på nytt.",
+        "cannot-ask": "Det er uvisst om forsendelsen kom fram, og mottakeren kan ikke spørres. Ta kontakt med mottakeren.",
+        "partner-refused": "Mottakeren tok ikke imot forsendelsen. Finn ut hvorfor før noe sendes på nytt.",
+    }
+)
 """Why a message that goes out is held, by its cause."""
 
 STATES: Final[dict[str, str]] = {

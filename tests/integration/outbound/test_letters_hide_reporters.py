@@ -6,13 +6,9 @@ import io
 import pikepdf
 import pytest
 
-from gateway import config
-from gateway.app import environment
 from gateway.domain.lifecycle import State
-from tests.integration.outbound.conftest import QUICK
 from tests.integration.outbound.kit import hand_in
 from tests.integration.outbound.letters import LetterRoad, letter, pdf, release, stopped_by, with_letters
-from tests.postgres import settings_for
 from tests.work import state_of, work_off
 
 NAME, TELEPHONE, RELATION = "Nina Naboheim", "99887766", "nabo i andre etasje"
@@ -22,11 +18,8 @@ PLAIN = letter()["vedlegg"][0]
 MASKED = PLAIN | {"sladdet": True, "sladdingBekreftetAv": "kari"}
 
 
-@pytest.fixture
-async def env(site, tmp_path):
-    """One store is enough: what leaves is no matter of SQL."""
-    async with environment(config.load(site.configuration, settings_for("sqlite", tmp_path) | QUICK)) as made:
-        yield made
+pytestmark = pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+"""One store is enough: what leaves is no matter of SQL."""
 
 
 def with_property(value):

@@ -4,14 +4,11 @@ import json
 
 import pytest
 
-from gateway import config
-from gateway.app import environment
 from gateway.config import Brev
 from gateway.domain.lifecycle import State
 from gateway.letters import window
 from gateway.pipeline import hand_over
 from gateway.pipeline.accept import Intake
-from tests.integration.outbound.conftest import QUICK
 from tests.integration.outbound.kit import KIND, hand_in
 from tests.integration.outbound.letters import (
     MOTHER,
@@ -24,7 +21,6 @@ from tests.integration.outbound.letters import (
     with_letters,
 )
 from tests.integration.outbound.test_letters_handed_in import TYPES, sample
-from tests.postgres import settings_for
 from tests.reports import Sender
 from tests.work import work_off
 
@@ -37,11 +33,8 @@ BASES = {
 }
 
 
-@pytest.fixture
-async def env(site, tmp_path):
-    """One store is enough: what is told here is no matter of SQL."""
-    async with environment(config.load(site.configuration, settings_for("sqlite", tmp_path) | QUICK)) as made:
-        yield made
+pytestmark = pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+"""One store is enough: what is told here is no matter of SQL."""
 
 
 async def handed_in(env, client, kind: str, report: str) -> str:

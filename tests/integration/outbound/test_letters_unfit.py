@@ -2,16 +2,12 @@
 
 import pytest
 
-from gateway import config
-from gateway.app import environment
 from gateway.domain.lifecycle import State
 from gateway.pipeline import hand_over
 from gateway.pipeline.texts import HOLDS
 from tests import pdf_kit as kit
-from tests.integration.outbound.conftest import QUICK
 from tests.integration.outbound.kit import hand_in
 from tests.integration.outbound.letters import DIGITAL, PAPER, LetterRoad, letter, release, stopped_by, with_letters
-from tests.postgres import settings_for
 from tests.work import state_of, work_off
 
 UNFIT = {
@@ -24,11 +20,8 @@ UNFIT = {
 """Each is as well a text that may not have been read, so people may have to release that first."""
 
 
-@pytest.fixture
-async def env(site, tmp_path):
-    """One store is enough: what a file is, is no matter of SQL."""
-    async with environment(config.load(site.configuration, settings_for("sqlite", tmp_path) | QUICK)) as made:
-        yield made
+pytestmark = pytest.mark.parametrize("env", ["sqlite"], indirect=True)
+"""One store is enough: what a file is, is no matter of SQL."""
 
 
 async def handed_in(env, client, content, media_type="application/pdf", name="brev.pdf"):
