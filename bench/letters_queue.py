@@ -46,7 +46,7 @@ from gateway.store.tables import message, queue_item
 
 LETTERS: Final = 10_000
 ANSWER_AFTER_S: Final = 5.0
-REPORTS, BLOCKS = 160, 3
+REPORTS, BLOCKS = 200, 3
 REPORTS_PER_S: Final = 8.0
 _SEEDERS: Final = 16
 _SETTLE_S: Final = 5.0  # until its reader of PDFs has begun and the window has room
