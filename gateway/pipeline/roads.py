@@ -1,6 +1,8 @@
 """The roads out of this installation: which are configured for a type, under which rules, and which are open now."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -16,13 +18,18 @@ from gateway.spi import Adapter, Blobs, Directory, Outbound, Seal
 
 @dataclass(frozen=True, slots=True)
 class OpenRoad:
-    """An adapter that sends, opened. ``notices``: every word of ours that it lets show outside of a letter."""
+    """An adapter that sends, opened. ``notices``: every word of ours that it lets show outside of a letter.
+
+    ``turn``: who prepares or settles an attempt holds it, never during the call. Letters of one carrier take turns: many that
+    were answered at once would otherwise stand between a concern report and the processor.
+    """
 
     adapter: str
     outbound: Outbound
     directory: Directory | None
     seal: Seal
     notices: Sequence[str] = ()
+    turn: AbstractAsyncContextManager[None] = field(default_factory=nullcontext, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,8 @@ class Roads:
         """An adapter of this name is ready. Raises ConfigError for a second register of a kind."""
         self.registers.open(name, adapter)
         if adapter.outbound is not None:
-            self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal, adapter.notices)
+            turn = asyncio.Semaphore(1) if adapter.seal is Seal.LETTER else nullcontext()
+            self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal, adapter.notices, turn)
         if adapter.blobs is not None:
             self._blobs[name] = adapter.blobs
 
@@ -56,6 +64,11 @@ class Roads:
     def find(self, adapter: str) -> OpenRoad | None:
         """The open road of this adapter."""
         return self._open.get(adapter)
+
+    def turn_of(self, adapter: str) -> AbstractAsyncContextManager[None]:
+        """See ``OpenRoad.turn``; of a road that is not open, nothing to wait for."""
+        road = self._open.get(adapter)
+        return nullcontext() if road is None else road.turn
 
     def roads_of(self, message_type: str) -> tuple[Road, ...]:
         """The ordered roads of a message type; empty when it cannot be sent from here."""

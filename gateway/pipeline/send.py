@@ -41,17 +41,22 @@ _NO_REFS: Final[Mapping[str, str | int]] = MappingProxyType({})
 
 async def send(env: Environment, item: Item) -> str:
     """Perform SEND. Returns the outcome's first word."""
-    outgoing = await load(env, item.message_id)
-    if (outgoing.state, outgoing.generation) != (State.CLEARED, item.generation):
-        return await _overtaken(env, item)
-    ready = await _ready(env, item, outgoing)
+    turn = env.roads.turn_of(item.partner)
+    async with turn:
+        outgoing = await load(env, item.message_id)
+        if (outgoing.state, outgoing.generation) != (State.CLEARED, item.generation):
+            return await _overtaken(env, item)
+        ready = await _ready(env, item, outgoing)
     if isinstance(ready, str):
         return ready
     if item.suspect:  # sealed alone, as what may have killed a process must be; the call is the road's own worker's
         return await later(env, item, "not-called:suspect", delay_s=0)
     road, parcel, allowed = ready
     outcome = parcel if isinstance(parcel, Refused) else await call(env, road, item, parcel, allowed)
-    return await env.store.write(lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane))
+    async with turn:
+        return await env.store.write(
+            lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane)
+        )
 
 
 async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel | Refused, Allowed] | str:

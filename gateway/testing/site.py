@@ -100,7 +100,7 @@ def make_site(
     (folder / "tenants").mkdir()
     for name in _NEEDED:
         if (defaults / name).exists():
-            shutil.copy(defaults / name, folder / name)
+            shutil.copyfile(defaults / name, folder / name)
     (folder / "ca.pem").write_bytes(certificate_pem(pki.root.certificate))
     sender = pki.organisation(SENDER_ORGANISATION, "Prøveskolen")
     site = Site(

@@ -1,6 +1,6 @@
 """What is to be done, who does it, and what was handed to a partner."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, String, Table, UniqueConstraint, text
 
 from gateway.store.tables.columns import RowId, evidence, metadata, operational, row_id
 
@@ -23,6 +23,13 @@ queue_item = Table(
     operational("parked", String(64), null=True),  # a code: waits for a person, not for time
     UniqueConstraint("message_id", "effect", "generation", name="uq_queue_live"),
     Index("ix_queue_run", "lane", "run_at"),
+    Index("ix_queue_partner", "partner", "lane", "run_at"),
+    Index(
+        "ix_queue_under_way",
+        "partner",
+        sqlite_where=text("lease_owner IS NOT NULL"),
+        postgresql_where=text("lease_owner IS NOT NULL"),
+    ),
 )
 
 attempt = Table(

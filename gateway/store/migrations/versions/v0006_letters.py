@@ -1,4 +1,4 @@
-"""Letters to people: whom a message is for without saying who, what it follows, and who released what."""
+"""Letters to people: whom a message is for without saying who, what it follows, who released what; many wait at a time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,8 @@ def upgrade() -> None:
     index_where("ix_message_recipient", "message", ["tenant", "recipient"], "recipient IS NOT NULL")
     index_where("ix_message_case", "message", ["tenant", "case_reference"], "case_reference IS NOT NULL")
     index_where("ix_message_follows", "message", ["tenant", "follows"], "follows IS NOT NULL")
+    op.create_index("ix_queue_partner", "queue_item", ["partner", "lane", "run_at"])
+    index_where("ix_queue_under_way", "queue_item", ["partner"], "lease_owner IS NOT NULL")
     op.create_index("ix_document_mac", "document", ["tenant", "mac"])
     op.create_table(
         "approval",
