@@ -1,6 +1,7 @@
 """Letters of one carrier wait for it together, and are prepared one after the other: a report gets through between them."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,6 +18,7 @@ from tests.work import state_of
 pytestmark = pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 """One store is enough: the turns are taken in this process."""
 LETTERS = 3
+STAY_S = 0.3
 
 
 @dataclass
@@ -32,15 +34,19 @@ class Gathering(LetterRoad):
 
 @dataclass
 class Counting(People):
-    """A register that knows how many ask it at once."""
+    """A register that knows how many ask it at once: whoever asks stays a while, so that others come if they may."""
 
     asking: int = 0
     most: int = 0
+    another: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def contact(self, person: str):
         self.asking += 1
         self.most = max(self.most, self.asking)
-        await asyncio.sleep(0)
+        if self.asking > 1:
+            self.another.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.another.wait(), STAY_S)
         try:
             return await super().contact(person)
         finally:
