@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.work import state_of
 pytestmark = pytest.mark.parametrize("env", ["sqlite"], indirect=True)
 """One store is enough: the turns are taken in this process."""
 LETTERS = 3
-STAY_S = 0.3
+STAY_S = 0.1
 
 
 @dataclass
@@ -54,7 +54,9 @@ class Counting(People):
 
 
 async def test_letters_of_one_carrier_are_prepared_in_turn_and_sent_at_once(env, client):
-    env, people = await with_letters(env, Gathering())
+    flow = env.settings.flow.model_copy(update={"send_s_max": 15.0})  # the first letter waits for the last
+    patient = replace(env, settings=env.settings.model_copy(update={"flow": flow}))
+    env, people = await with_letters(patient, Gathering())
     letters = [await submitted(env, client, None, f"Brev {number}") for number in range(LETTERS)]
     for message_id in letters:
         await release(env, message_id, "kari", "ola")
