@@ -113,6 +113,7 @@ async def test_nothing_around_a_letter_tells_what_its_envelope_knows_of_the_repo
     assert (state, len(road.sent), traces(road)) == (State.DELIVERED, 1, [])
 
 
+@pytest.mark.proves("S78")
 async def test_control_a_public_reporters_name_leaves_and_the_marks_are_found(env, client):
     envelope = letter(melder={"type": "OFFENTLIG", "navn": NAME})
     road, (state, _) = await sent(env, client, envelope, pdf() + f"\n% {NAME} {TELEPHONE} {RELATION}\n".encode())
