@@ -73,7 +73,8 @@ def become(arguments: list[str]) -> None:
 def serve() -> None:
     """Start many gateways quickly: import once, then fork one per line of standard input.
 
-    A line is JSON ``{"crash": [mark, point, side, nth], "arguments": [...], "log": path, "environment": {}}``; the answer is its process id.
+    A line is JSON ``{"crash": [mark, point, side, nth], "arguments": [...], "out": path, "log": path, "environment": {}}``: standard
+    output goes to ``out``, errors and log lines to ``log``. The answer is its process id.
     The children are whole processes with signals, descriptors and locks of their own; only the imports are shared.
     """
     importlib.import_module("gateway.cli")
@@ -89,9 +90,8 @@ def serve() -> None:
 def _child(order: dict[str, Any]) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever forked us is gone: nobody would stop us
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (1, 2):
-        os.dup2(log, stream)
+    for stream, name in ((1, "out"), (2, "log")):
+        os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.environ.update(order["environment"])

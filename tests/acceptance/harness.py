@@ -48,10 +48,21 @@ class Forge:
         self._process = process
 
     def make(
-        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str], crash: Sequence[str] = NOTHING
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        crash: Sequence[str] = NOTHING,
+        out: Path | None = None,
     ) -> int:
         """One process running ``budstikke ARGUMENTS``; gives its id."""
-        order = {"crash": crash, "arguments": arguments, "log": str(log), "environment": dict(environment)}
+        order = {
+            "crash": crash,
+            "arguments": arguments,
+            "out": str(out or log),
+            "log": str(log),
+            "environment": dict(environment),
+        }
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -89,7 +100,7 @@ class ForkedGateway(GatewayProcess):
     async def command(self, *arguments: str) -> Any:
         """Run a command to its end; what it printed. Raises PartnerUnavailableError."""
         out = self._mark()
-        await gone(self._fork([*arguments, "--json"], out))
+        await gone(self._fork([*arguments, "--json"], self._log, out=out))
         try:
             return json.loads(out.read_text())
         except ValueError:
@@ -102,8 +113,11 @@ class ForkedGateway(GatewayProcess):
         assert await marked(mark), f"{point} {side} was never reached"
         await end(pid)
 
-    def _fork(self, arguments: Sequence[str], log: Path, crash: Sequence[str] = NOTHING) -> int:
-        return self._forks.make([*arguments, "--config", str(self.site.configuration)], log, self.environment, crash)
+    def _fork(
+        self, arguments: Sequence[str], log: Path, crash: Sequence[str] = NOTHING, out: Path | None = None
+    ) -> int:
+        whole = [*arguments, "--config", str(self.site.configuration)]
+        return self._forks.make(whole, log, self.environment, crash, out)
 
     def _last_words(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:])
