@@ -4,6 +4,7 @@ Settings are read as the gateway's are: unknown keys refused, units in names, se
 """
 
 import asyncio
+import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +33,14 @@ Tell = Callable[..., object]
 """Called with a line for people, and by name with what stands in it for programs."""
 
 
+def told_to_end() -> asyncio.Event:
+    """Set when the process is told to end (SIGINT, SIGTERM)."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
 class ClientOfIssuer(Section):
     """Who may ask the issuer for tokens; ``certificate`` is a PEM file, the one its grants are signed with first."""
 
@@ -39,6 +48,11 @@ class ClientOfIssuer(Section):
     organisasjonsnummer: str = Field(pattern=r"^\d{9}$")
     scopes: frozenset[str]
     certificate: Path
+
+    def registered(self, folder: Path) -> RegisteredClient:
+        """As the issuer knows it. Raises ConfigError."""
+        certificate = facts_of(read_roots([resolve(folder, self.certificate)])[0])
+        return RegisteredClient(self.client_id, self.organisasjonsnummer, self.scopes, frozenset({certificate.sha256}))
 
 
 class IssuerProgram(Section):
@@ -115,15 +129,7 @@ async def main(program: Program, folder: Path, tell: Tell) -> bool:
 
 async def run_issuer(program: IssuerProgram, folder: Path, tell: Tell) -> None:
     """Answer for ever. Raises ConfigError."""
-    clients = [
-        RegisteredClient(
-            client.client_id,
-            client.organisasjonsnummer,
-            client.scopes,
-            frozenset({facts_of(read_roots([resolve(folder, client.certificate)])[0]).sha256}),
-        )
-        for client in program.clients
-    ]
+    clients = [client.registered(folder) for client in program.clients]
     async with TokenIssuer(program.name, clients).serve(program.host, program.port) as base:
         tell(f"tokens at {base}/token, keys at {base}/jwks", token_endpoint=f"{base}/token", jwks_uri=f"{base}/jwks")
         await asyncio.Event().wait()

@@ -1,7 +1,5 @@
 """What can go wrong at Digipost, or on the way to it. Each switch counts down with every time that it happens."""
 
-from collections import Counter
-from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -21,25 +19,3 @@ class DigipostFault(StrEnum):
     LOST_ANSWER = "lost-answer"  # the letter is taken, and the line is cut instead of the answer
     CLOSING_ACCOUNT = "closing-account"  # the person closes the account just before the letter
     UNKNOWN_EVENT = "unknown-event"  # the next page of events has one of a type that nobody has heard of
-
-
-class Faults:
-    """Which switches are on, and how often still."""
-
-    def __init__(self) -> None:
-        self._left: Counter[DigipostFault] = Counter()
-
-    def arm(self, fault: DigipostFault, times: int = 1) -> None:
-        """Let it happen the next ``times`` times; 0 takes it away."""
-        self._left[fault] = times
-
-    def armed(self) -> Mapping[DigipostFault, int]:
-        """What would happen, and how often still."""
-        return dict(+self._left)
-
-    def take(self, fault: DigipostFault) -> bool:
-        """Whether it happens now; one time is used up."""
-        if self._left[fault] <= 0:
-            return False
-        self._left[fault] -= 1
-        return True

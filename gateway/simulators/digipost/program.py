@@ -1,10 +1,9 @@
 """``budstikke simulate digipost``: the server from a settings file, and a desk to switch faults and to let things happen."""
 
 import asyncio
-import signal
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from aiohttp import web
 from pydantic import Field
@@ -13,19 +12,19 @@ from gateway.config import Section, resolve
 from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.keys import KeyFile, read_key
 from gateway.crypto.trust import read_roots
-from gateway.errors import ConflictError, MalformedRequestError, UnknownResourceError
+from gateway.errors import ConflictError, UnknownResourceError
 from gateway.simulators.digipost.faults import DigipostFault
 from gateway.simulators.digipost.people import Kind, Person
 from gateway.simulators.digipost.post import Letter
 from gateway.simulators.digipost.server import DigipostServer
 from gateway.simulators.digipost.signing import Broker
+from gateway.simulators.fault_desk import FaultDesk
 from gateway.simulators.fiks.answers import refusals
-from gateway.simulators.programs import Tell
+from gateway.simulators.programs import Tell, told_to_end
 from gateway.simulators.serving import serving
 from gateway.testing.pki import Pki, certificate_pem, receive_key
 
 DIGIPOST: Final = "984661185"
-_TIMES_MAX: Final = 1000
 _EVENTS: Final = ("SHREDDED", "PRINT_FAILED")
 
 
@@ -62,37 +61,20 @@ class DigipostProgram(Section):
     people: tuple[PersonOfDigipost, ...] = ()
 
 
-class Desk:
-    """The desk: no authentication, so it belongs on loopback."""
+class Desk(FaultDesk[DigipostFault]):
+    """Faults, and what can be let happen."""
 
     def __init__(self, server: DigipostServer) -> None:
+        super().__init__(server.faults)
         self._server = server
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Every call."""
         return [
-            web.get("/styring", self._overview),
-            web.put("/styring/feil/{feil}", self._arm),
-            web.delete("/styring/feil/{feil}", self._disarm),
+            *super().routes(),
             web.get("/styring/brev", self._letters),
             web.post("/styring/dokumenter/{document}/{act}", self._act),
         ]
-
-    async def _overview(self, _: web.Request) -> web.Response:
-        armed = {fault.value: times for fault, times in self._server.faults.armed().items()}
-        return web.json_response({"feil": armed, "mulige": [fault.value for fault in DigipostFault]})
-
-    async def _arm(self, request: web.Request) -> web.Response:
-        """``?antall=3``; without it once."""
-        times = request.query.get("antall", "1")
-        if not times.isdecimal() or not 0 < int(times) <= _TIMES_MAX:
-            _refuse("antall is out of bounds")
-        self._server.faults.arm(_fault(request), int(times))
-        return await self._overview(request)
-
-    async def _disarm(self, request: web.Request) -> web.Response:
-        self._server.faults.arm(_fault(request), 0)
-        return await self._overview(request)
 
     async def _letters(self, _: web.Request) -> web.Response:
         told = [_told(letter) for letter in self._server.post.letters.values()]
@@ -118,9 +100,7 @@ class Desk:
 
 async def run_digipost(program: DigipostProgram, folder: Path, tell: Tell) -> None:
     """Run until the process is told to end. Raises ConfigError."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = told_to_end()
     own = resolve(folder, program.folder)
     server = await asyncio.to_thread(_server, program, folder, own)
     async with (
@@ -160,14 +140,3 @@ def _told(letter: Letter) -> dict[str, Any]:
             for one in letter.message.documents
         ],
     }
-
-
-def _fault(request: web.Request) -> DigipostFault:
-    try:
-        return DigipostFault(request.match_info["feil"])
-    except ValueError:
-        _refuse("there is no such fault")
-
-
-def _refuse(why: str) -> NoReturn:
-    raise MalformedRequestError(why)

@@ -14,11 +14,12 @@ from aiohttp.typedefs import Handler
 from gateway import limits
 from gateway.crypto.keys import SigningKey
 from gateway.simulators.digipost.answers import MEDIA_TYPE, RefusalError, entry_point, node, text, written
-from gateway.simulators.digipost.faults import DigipostFault, Faults
+from gateway.simulators.digipost.faults import DigipostFault
 from gateway.simulators.digipost.message import asked_number, read_message
 from gateway.simulators.digipost.people import identified, identified_with_key, searched, suggested
 from gateway.simulators.digipost.post import Post, delivery
 from gateway.simulators.digipost.signing import Broker, Call, require_signed, signed_headers
+from gateway.simulators.fault_desk import Faults
 from gateway.simulators.serving import serving
 from gateway.testing.pki import certificate_pem
 
@@ -46,7 +47,7 @@ class DigipostServer:
     def __init__(
         self, key: SigningKey, printer: str = "", now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults(DigipostFault)
         self.post = Post(now)
         self.brokers: dict[int, Broker] = {}
         self.requests: list[str] = []

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import shutil
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,8 +22,7 @@ from gateway.simulators.fiks.parcel import Keys
 from gateway.simulators.fiks.platform import ISSUER, KS, FiksPlatform, Place
 from gateway.simulators.fiks.protocol_account import ssb
 from gateway.simulators.fiks.register import Account, Integration
-from gateway.simulators.issuer import RegisteredClient
-from gateway.simulators.programs import ClientOfIssuer, Tell
+from gateway.simulators.programs import ClientOfIssuer, Tell, told_to_end
 from gateway.simulators.serving import serving
 from gateway.testing.pki import Pki, certificate_pem, receive_key
 from gateway.testing.sha1 import sha1_signer
@@ -96,9 +94,7 @@ class FiksProgram(Section):
 
 async def run_fiks(program: FiksProgram, folder: Path, tell: Tell) -> None:
     """Run until the process is told to end. Raises ConfigError, PartnerUnavailableError."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # the broker must not stay behind
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = told_to_end()  # the broker must not stay behind
     for library in ("aio_pika", "aiormq"):  # a broker that is away is told in our words, call by call
         logging.getLogger(library).setLevel(logging.CRITICAL)
     own = resolve(folder, program.folder)
@@ -171,10 +167,7 @@ async def _broker(program: FiksProgram, folder: Path, own: Path) -> AsyncIterato
 
 async def _settle(platform: FiksPlatform, program: FiksProgram, folder: Path) -> None:
     for client in program.clients:
-        known = frozenset({_certificate(resolve(folder, client.certificate)).sha256})
-        platform.add_client(
-            RegisteredClient(client.client_id, client.organisasjonsnummer, client.scopes, certificates=known)
-        )
+        platform.add_client(client.registered(folder))
     for one in program.accounts:
         named = _certificate(resolve(folder, one.certificate)) if one.certificate else None
         await platform.add_account(

@@ -12,8 +12,9 @@ from aiohttp import web
 from gateway import limits
 from gateway.crypto.jose import KeySet
 from gateway.errors import StructureError, TrustError
+from gateway.simulators.fault_desk import Faults
 from gateway.simulators.issuer import TokenIssuer
-from gateway.simulators.registers.faults import Faults, RegisterFault
+from gateway.simulators.registers.faults import RegisterFault
 from gateway.simulators.registers.people import Registered
 from gateway.simulators.serving import serving
 
@@ -32,7 +33,7 @@ class RegisterServer:
     """A register over HTTP. People and faults may be changed while it runs; ``questions``: what was asked, by address."""
 
     def __init__(self, issuer: TokenIssuer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.faults = Faults()
+        self.faults = Faults(RegisterFault)
         self.questions: list[str] = []
         self.people: dict[str, Registered] = {}
         self._issuer = issuer

@@ -1,7 +1,5 @@
 """What can go wrong at SvarUt, or on the way to it. Each switch counts down with every time that it happens."""
 
-from collections import Counter
-from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -32,25 +30,3 @@ AT_ONCE = (
     SvarUtFault.CUT,
     SvarUtFault.GARBAGE,
 )
-
-
-class Faults:
-    """Which switches are on, and how often still."""
-
-    def __init__(self) -> None:
-        self._left: Counter[SvarUtFault] = Counter()
-
-    def arm(self, fault: SvarUtFault, times: int = 1) -> None:
-        """Let it happen the next ``times`` times; 0 takes it away."""
-        self._left[fault] = times
-
-    def armed(self) -> Mapping[str, int]:
-        """What would happen, and how often still."""
-        return {fault.value: times for fault, times in (+self._left).items()}
-
-    def take(self, *faults: SvarUtFault) -> SvarUtFault | None:
-        """The first of these that happens now; one time of it is used up."""
-        found = next((fault for fault in faults if self._left[fault] > 0), None)
-        if found is not None:
-            self._left[found] -= 1
-        return found

@@ -1,31 +1,26 @@
 """``budstikke simulate svarut``: the server from a settings file, and a desk to switch faults and to let things happen."""
 
 import asyncio
-import signal
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any
 
 from aiohttp import web
 from pydantic import Field
 
 from gateway.config import Section, resolve
-from gateway.crypto.certificate_facts import facts_of
 from gateway.crypto.keys import KeyFile, read_key
-from gateway.crypto.trust import read_roots
-from gateway.errors import MalformedRequestError
 from gateway.simulators.digipost.people import Kind
+from gateway.simulators.fault_desk import FaultDesk
 from gateway.simulators.fiks.answers import refusals
 from gateway.simulators.fiks.register import Integration, Register
-from gateway.simulators.issuer import RegisteredClient, TokenIssuer
-from gateway.simulators.programs import ClientOfIssuer, Tell
+from gateway.simulators.issuer import TokenIssuer
+from gateway.simulators.programs import ClientOfIssuer, Tell, told_to_end
 from gateway.simulators.serving import serving
 from gateway.simulators.svarut.faults import SvarUtFault
 from gateway.simulators.svarut.post import Shipment
 from gateway.simulators.svarut.server import ISSUER, SvarUtServer
 from gateway.testing.pki import receive_key
-
-_TIMES_MAX: Final = 1000
 
 
 class IntegrationOfSvarUt(Section):
@@ -59,37 +54,20 @@ class SvarUtProgram(Section):
     people: tuple[PersonOfSvarUt, ...] = ()
 
 
-class Desk:
-    """The desk: no authentication, so it belongs on loopback."""
+class Desk(FaultDesk[SvarUtFault]):
+    """Faults, and what can be let happen."""
 
     def __init__(self, server: SvarUtServer) -> None:
+        super().__init__(server.faults)
         self._server = server
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Every call."""
         return [
-            web.get("/styring", self._overview),
-            web.put("/styring/feil/{feil}", self._arm),
-            web.delete("/styring/feil/{feil}", self._disarm),
+            *super().routes(),
             web.get("/styring/brev", self._letters),
             web.post("/styring/brev/{id}/{status}", self._happen),
         ]
-
-    async def _overview(self, _: web.Request) -> web.Response:
-        mulige = [fault.value for fault in SvarUtFault]
-        return web.json_response({"feil": dict(self._server.faults.armed()), "mulige": mulige})
-
-    async def _arm(self, request: web.Request) -> web.Response:
-        """``?antall=3``; without it once."""
-        times = request.query.get("antall", "1")
-        if not times.isdecimal() or not 0 < int(times) <= _TIMES_MAX:
-            _refuse("antall is out of bounds")
-        self._server.faults.arm(_fault(request), int(times))
-        return await self._overview(request)
-
-    async def _disarm(self, request: web.Request) -> web.Response:
-        self._server.faults.arm(_fault(request), 0)
-        return await self._overview(request)
 
     async def _letters(self, _: web.Request) -> web.Response:
         return web.json_response({"brev": [_told(one) for one in self._server.post.letters.values()]})
@@ -102,9 +80,7 @@ class Desk:
 
 async def run_svarut(program: SvarUtProgram, folder: Path, tell: Tell) -> None:
     """Run until the process is told to end. Raises ConfigError."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = told_to_end()
     own = resolve(folder, program.folder)
     server = await asyncio.to_thread(_server, program, folder, own)
     async with (
@@ -128,17 +104,10 @@ def _server(program: SvarUtProgram, folder: Path, own: Path) -> SvarUtServer:
     for one in program.integrations:
         kontoer = frozenset(konto.lower() for konto in one.kontoer)
         register.add_integration(Integration(one.integrasjon_id.lower(), one.passord, one.organisasjonsnummer, kontoer))
-    issuer = TokenIssuer(ISSUER, [_client(one, folder) for one in program.clients])
+    issuer = TokenIssuer(ISSUER, [one.registered(folder) for one in program.clients])
     server = SvarUtServer(read_key(KeyFile(own / "svarut.pem")), register, issuer)
     server.post.people.update((person.number, person.kind) for person in program.people)
     return server
-
-
-def _client(client: ClientOfIssuer, folder: Path) -> RegisteredClient:
-    certificate = facts_of(read_roots([resolve(folder, client.certificate)])[0])
-    return RegisteredClient(
-        client.client_id, client.organisasjonsnummer, client.scopes, frozenset({certificate.sha256})
-    )
 
 
 def _told(shipment: Shipment) -> dict[str, Any]:
@@ -150,14 +119,3 @@ def _told(shipment: Shipment) -> dict[str, Any]:
         "status": shipment.history[-1][0],
         "dokumenter": [{"bytes": len(one.content), "forseglet": one.sealed_bytes} for one in shipment.documents],
     }
-
-
-def _fault(request: web.Request) -> SvarUtFault:
-    try:
-        return SvarUtFault(request.match_info["feil"])
-    except ValueError:
-        _refuse("there is no such fault")
-
-
-def _refuse(why: str) -> NoReturn:
-    raise MalformedRequestError(why) from None

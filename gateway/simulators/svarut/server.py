@@ -13,12 +13,13 @@ from aiohttp.typedefs import Handler
 from gateway.crypto.keys import DecryptionKey
 from gateway.domain.identifiers import is_uuid
 from gateway.errors import MalformedRequestError
+from gateway.simulators.fault_desk import Faults
 from gateway.simulators.fiks.access import Access
 from gateway.simulators.fiks.answers import refusal, refusals
 from gateway.simulators.fiks.register import Register
 from gateway.simulators.issuer import TokenIssuer
 from gateway.simulators.serving import serving
-from gateway.simulators.svarut.faults import AT_ONCE, Faults, SvarUtFault
+from gateway.simulators.svarut.faults import AT_ONCE, SvarUtFault
 from gateway.simulators.svarut.message import DOCUMENT_BYTES_MAX, read_letter
 from gateway.simulators.svarut.post import Post, Shipment
 
@@ -44,7 +45,7 @@ class SvarUtServer:
         issuer: TokenIssuer,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults(SvarUtFault)
         self.post = Post(now)
         self.requests: list[str] = []
         self._key = key
