@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ _STATUS: Final = {RegisterFault.SERVER_ERROR: 500, RegisterFault.THROTTLED: 429,
 _PIECE: Final = b'{"personer": ["' + b"x" * limits.CHUNK_BYTES
 
 
-class RegisterServer:
+class RegisterServer(ABC):
     """A register over HTTP. People and faults may be changed while it runs; ``questions``: what was asked, by address."""
 
     def __init__(self, issuer: TokenIssuer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -43,9 +44,9 @@ class RegisterServer:
         """Know these; somebody of the same number is as told now."""
         self.people.update((person.number, person) for person in people)
 
+    @abstractmethod
     def routes(self) -> list[web.RouteDef]:
         """Where questions are taken."""
-        raise NotImplementedError
 
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
