@@ -1,26 +1,18 @@
 """What the official Java client of Digipost sent is sent again, octet for octet, and our simulator answers as that client wants.
 
-Its recorded requests stand for it (digipost/README.md says why). What it checks of an answer is written here once more, apart
-from what the gateway and the simulator do.
+Its recorded requests stand for it (digipost/README.md says why). What it checks of an answer is written in digipost_wire.
 """
 
-import asyncio
 import base64
-import gzip
-import hashlib
 import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from lxml import etree
 
@@ -33,16 +25,10 @@ from gateway.spi import Taken
 from gateway.testing.clock import HandClock
 from gateway.testing.pki import Credential
 from tests.digipost_kit import KARI, Keys, decrypted, digipost, document, letter, software
+from tests.interop.digipost_wire import NS, TOLD, RejectedError, content, exchanged, request_octets
 
-NS = "{http://api.digipost.no/schema/v8}"
 USER, NOT_USER = "01013300001", "02023300002"
 SEND = 4
-TOLD = ("result", "delivery-method", "status", "error-code", "error-type", "message-id")
-"""What stands in an answer as text and is no invention of whoever recorded it."""
-
-
-class RejectedError(Exception):
-    """The official client does not take the answer: its SERVER_SIGNATURE_ERROR."""
 
 
 class Recording:
@@ -62,9 +48,7 @@ class Recording:
         """
         told = self.exchanges[number]["request"]
         body = base64.b64decode(told["body_base64"] or "")
-        lines = [f"{told['method']} {self.target(number)} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in told["headers"].items() if name.lower() != "connection"]
-        return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+        return request_octets(told["method"], self.target(number), told["headers"], body)
 
     def target(self, number):
         return self.exchanges[number]["request"]["target"].replace("æ", "%C3%A6")
@@ -114,41 +98,9 @@ async def office(recording, keys):
     async with server.serve() as base:
 
         async def call(number):
-            return await _exchange(urlsplit(base).port, recording.request(number))
+            return await exchanged(urlsplit(base).port, recording.request(number))
 
         yield SimpleNamespace(server=server, call=call, clock=clock)
-
-
-async def _exchange(port, octets):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(octets)
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    first, *lines = head.decode().split("\r\n")
-    named = dict(line.split(": ", 1) for line in lines)
-    return SimpleNamespace(status=int(first.split()[1]), headers=named, body=body)
-
-
-def content(answer, target, certificate, now):
-    """What the client makes of an answer (digipost.md 2.3): its document, or RejectedError. The root has no signature."""
-    headers = answer.headers
-    if "Date" not in headers or abs(parsedate_to_datetime(headers["Date"]) - now) > timedelta(minutes=5):
-        raise RejectedError("Date")
-    length = int(headers.get("Content-Length", 0))
-    told = headers.get("X-Content-SHA256")
-    if length and told != base64.b64encode(hashlib.sha256(answer.body).digest()).decode():
-        raise RejectedError("X-Content-SHA256")
-    if certificate is not None:
-        # Sorted as the names stand on the wire, capitals before small letters.
-        signed = sorted(name for name in headers if name.lower() in {"date", "x-content-sha256"})
-        lines = [str(answer.status), target.partition("?")[0].lower(), *(f"{n.lower()}: {headers[n]}" for n in signed)]
-        try:
-            signature = base64.b64decode(headers["X-Digipost-Signature"])
-            certificate.public_key().verify(signature, "\n".join([*lines, ""]).encode(), PKCS1v15(), hashes.SHA256())
-        except (KeyError, InvalidSignature) as wrong:
-            raise RejectedError("X-Digipost-Signature") from wrong
-    plain = gzip.decompress(answer.body) if headers.get("Content-Encoding") == "gzip" else answer.body
-    return etree.fromstring(plain if length else plain.partition(b"\r\n")[2].rpartition(b"\r\n0")[0])
 
 
 async def asked(here, recording, keys, number):
