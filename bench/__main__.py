@@ -41,7 +41,8 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load before {_load()}")
     asyncio.run(_measure(reports))
     asyncio.run(print_letters(LETTERS))
-    asyncio.run(print_queue(QUEUED, REPORTS, BLOCKS))
+    for postgres in (False, True):
+        asyncio.run(print_queue(QUEUED, REPORTS, BLOCKS, postgres=postgres))
     print(f"load after {_load()}; on a machine with other work the rates by the clock are too low")
 
 

@@ -7,36 +7,36 @@ import asyncio
 import hashlib
 import json
 import os
-import sqlite3
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import aiohttp
 
 from bench.letter_pdf import scanned, written
-from bench.letters_stage import APPROVED_BY, DATA, ROAD, Stage, envelope, media_type, plan, staged
+from bench.letters_stage import APPROVED_BY, DATA, Stage, envelope, media_type, plan, prepared, served
 from bench.machine import Machine, cpu_s_of, measure
 from bench.process import children, children_cpu_s, cpu_s, peak_bytes
 from gateway import limits
 from gateway.config import Vindu
+from gateway.demo.letter_partners import ROAD
 from gateway.letters import reader_process
-from gateway.store.migrate import SQLITE_FILE
+from gateway.simulators.digipost.server import DigipostServer
 
 LETTERS: Final = 200
 SMALL_ROWS, LARGE_ROWS = 1, 100_000
 """Rows of 1 000 octets in the picture of the attachment."""
 COMMITS_LETTER: Final = 5  # 202; what was seen; cleared; the attempt begun, with what was fixed; delivered
-UNLIMITED: Final = (
+NO_QUOTA: Final = (
     "[case_system]\nrate_per_minute = 10000000\nbytes_per_minute = 1000000000000\n"
     "[intake]\nbytes_per_minute = 1000000000000\n"
 )
+UNLIMITED: Final = "[flow]\nletters_per_s_max = 1e6\n" + NO_QUOTA
 _CALLS: Final = 2  # who is it, and the letter
 _WARM_UP: Final = 10
 _AT_ONCE: Final = 8
@@ -74,7 +74,7 @@ class LargeLetter:
 
 async def measure_letters(folder: Path, count: int) -> LetterRun:
     """From the first post until Digipost has them all and each is DELIVERED."""
-    async with staged(folder, _WARM_UP + count, sections=UNLIMITED) as stage:
+    async with prepared(folder, _WARM_UP + count, UNLIMITED) as stage, served(stage) as digipost:
         await stage.cast.gateway.start()
         pdfs = [written(number) for number in range(_WARM_UP + count)]
         await send_all(stage, stage.people[:_WARM_UP], pdfs[:_WARM_UP])
@@ -85,7 +85,7 @@ async def measure_letters(folder: Path, count: int) -> LetterRun:
         await delivered(stage, _WARM_UP + count)
         wall_s = time.perf_counter() - begin
         gateway_s, reader_s = (now - before for now, before in zip(_spent(stage), used, strict=True))
-        _require_taken(stage, pdfs)
+        _require_taken(digipost, pdfs)
         return LetterRun(count, len(pdfs[-1]), gateway_s, reader_s, wall_s)
 
 
@@ -97,9 +97,9 @@ async def measure_large_letters(folder: Path, sizes: tuple[int, ...]) -> list[La
     """One letter after the other, each with a scan of so many rows beside it, through one gateway."""
     bound = limits.KIB * sum(sizes) + limits.MIB
     sections = UNLIMITED + f"body_bytes_max = {bound}\n"  # of [intake], the last table of them
-    async with staged(folder, len(sizes), sections=sections) as stage:
+    async with prepared(folder, len(sizes), sections) as stage, served(stage) as digipost:
         await stage.cast.gateway.start()
-        return [await _large(stage, number, rows) for number, rows in enumerate(sizes)]
+        return [await _large(stage, digipost, number, rows) for number, rows in enumerate(sizes)]
 
 
 async def send_all(stage: Stage, people: Sequence[str], pdfs: Sequence[bytes]) -> None:
@@ -130,33 +130,22 @@ async def hand_in(stage: Stage, person: str, documents: dict[str, bytes | IO[byt
 async def delivered(stage: Stage, count: int) -> None:
     """Until so many letters are DELIVERED; one that is held ends the run."""
     async with asyncio.timeout(_PATIENCE_S):
-        while (found := states(stage)).get("DELIVERED", 0) < count:
+        while (found := stage.states()).get("DELIVERED", 0) < count:
             if "HELD" in found:
                 message = "a letter is held"
                 raise RuntimeError(message)
             await asyncio.sleep(_POLL_S)
 
 
-def states(stage: Stage) -> dict[str, int]:
-    """How many letters are in each state. Looked up in the file: asking the gateway would cost it CPU."""
-    return dict(_rows(stage, "SELECT state, count(*) FROM message_state WHERE direction = 'ut' GROUP BY state"))
-
-
-def _rows(stage: Stage, query: str) -> list[tuple[Any, ...]]:
-    file = stage.cast.site.folder / "var" / SQLITE_FILE
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        return database.execute(query).fetchall()
-
-
-def _require_taken(stage: Stage, pdfs: list[bytes]) -> None:
+def _require_taken(digipost: DigipostServer, pdfs: list[bytes]) -> None:
     """A run counts only if Digipost has every letter once, as it was sent."""
-    taken = sorted(one.message.documents[0].content for one in stage.digipost.post.letters.values())
+    taken = sorted(one.message.documents[0].content for one in digipost.post.letters.values())
     if taken != sorted(pdfs):
         message = "Digipost has not what was sent"
         raise RuntimeError(message)
 
 
-async def _large(stage: Stage, number: int, rows: int) -> LargeLetter:
+async def _large(stage: Stage, digipost: DigipostServer, number: int, rows: int) -> LargeLetter:
     file, digest = stage.cast.site.folder / f"vedlegg-{number}.pdf", hashlib.sha256()
     with file.open("wb") as out:
         for piece in scanned(rows):
@@ -167,7 +156,7 @@ async def _large(stage: Stage, number: int, rows: int) -> LargeLetter:
     await _released(stage, number + 1)
     pid = stage.cast.gateway.pid
     (reader,) = children(pid)
-    taken = list(stage.digipost.post.letters.values())[-1].message.documents[1].content
+    taken = list(digipost.post.letters.values())[-1].message.documents[1].content
     found = hashlib.sha256(taken).hexdigest()
     return LargeLetter(file.stat().st_size, peak_bytes(pid), peak_bytes(reader), digest.hexdigest(), found)
 
@@ -175,8 +164,8 @@ async def _large(stage: Stage, number: int, rows: int) -> LargeLetter:
 async def _released(stage: Stage, count: int) -> None:
     """Until so many letters are DELIVERED, two people releasing what is held: a scan has no text that could be searched."""
     async with asyncio.timeout(_PATIENCE_S):
-        while states(stage).get("DELIVERED", 0) < count:
-            for (held,) in _rows(stage, "SELECT message_id FROM message_state WHERE state = 'HELD'"):
+        while stage.states().get("DELIVERED", 0) < count:
+            for (held,) in stage.rows("SELECT message_id FROM message_state WHERE state = 'HELD'"):
                 for person in APPROVED_BY:
                     reason = ("--person", person, "--reason", "gjennomgått")
                     told = await stage.cast.gateway.command("release", held, *reason)

@@ -1,20 +1,21 @@
 """Ten thousand letters that wait for a slow Digipost, beside concern reports: what reports wait with them and without.
 
-    python -m bench.letters_queue [letters] [reports in each block] [blocks]
+    python -m bench.letters_queue [letters] [reports in each block] [blocks] [postgres]
 
 Two gateways on files of their own, run by turns and never at once: one has the letters, the other has none. Reports come at a
 steady rate, whether or not the one before was answered, and nobody fetches them: accepted and opened, that is what is timed.
+Digipost and the registers are in a process of their own, so that a report is never timed while they are at work.
 """
 
 import asyncio
 import json
-import sqlite3
+import os
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,14 +24,17 @@ from typing import Final
 from sqlalchemy import Connection, select
 from structlog.stdlib import BoundLogger
 
+from bench.database import Database
 from bench.letter_pdf import written
-from bench.letters import UNLIMITED, load, states
-from bench.letters_stage import ADAPTER, DATA, ROAD, Stage, envelope, plan, staged
-from bench.sender import Upload, sender
+from bench.letters import NO_QUOTA, load
+from bench.letters_stage import DATA, Stage, envelope, plan, prepared
+from bench.sender import Posted, Upload, sender
+from bench.slow_partners import slowly_served
 from gateway.app import environment
 from gateway.config import load as read_configuration
 from gateway.crashpoints import Point
 from gateway.demo.cast import FAGSYSTEM
+from gateway.demo.letter_partners import ADAPTER, ROAD
 from gateway.domain.lifecycle import Effect, Event
 from gateway.observability import logging
 from gateway.pipeline.environment import Environment
@@ -40,7 +44,6 @@ from gateway.pipeline.traffic import prepare
 from gateway.spi import Part, Stream
 from gateway.store import parcels, unit_of_work
 from gateway.store.database import remove_rows
-from gateway.store.migrate import SQLITE_FILE
 from gateway.store.parcels import StoredParcel
 from gateway.store.tables import message, queue_item
 
@@ -48,6 +51,8 @@ LETTERS: Final = 10_000
 ANSWER_AFTER_S: Final = 5.0
 REPORTS, BLOCKS = 200, 3
 REPORTS_PER_S: Final = 8.0
+_WARM_UP: Final = 10  # reports after each start that are not counted, on either side
+_POSTGRES: Final = "postgres"
 _SEEDERS: Final = 16
 _SETTLE_S: Final = 5.0  # until its reader of PDFs has begun and the window has room
 _PATIENCE_S: Final = 60
@@ -56,29 +61,37 @@ _POLL_S: Final = 0.05
 
 @dataclass
 class Arm:
-    """One of the two gateways, its reports, and what they waited: posts to their 201, arrivals until opened. Seconds."""
+    """One of the two gateways, its reports, and those that were answered and count."""
 
     stage: Stage
     uploads: list[Upload]
-    accepted: list[float] = field(default_factory=list)
-    opened: list[float] = field(default_factory=list)
+    answered: list[Posted] = field(default_factory=list)
+
+    def accepted_s(self) -> list[float]:
+        """From the post of each to its 201."""
+        return [one.seconds for one in self.answered]
+
+    def opened_s(self) -> list[float]:
+        """From the arrival of each until it was opened."""
+        found = _opened(self.stage)
+        return [found[one.uuid] for one in self.answered]
 
 
-async def measure_queue(folder: Path, letters: int, reports: int, blocks: int) -> tuple[Arm, Arm]:
+async def measure_queue(folder: Path, letters: int, reports: int, blocks: int, *, postgres: bool) -> tuple[Arm, Arm]:
     """Without letters, and with them."""
     async with AsyncExitStack() as stack:
         arms = []
         for name, count in (("without", 0), ("with", letters)):
             (folder / name).mkdir()
-            staging = staged(folder / name, count, sections=UNLIMITED, answer_after_s=ANSWER_AFTER_S)
-            stage = await stack.enter_async_context(staging)
-            arms.append(Arm(stage, await _sealed(stage, reports * blocks)))
+            database = Database.fresh(folder / name / "postgres") if postgres else None
+            stage = await stack.enter_async_context(prepared(folder / name, count, NO_QUOTA, database))
+            await stack.enter_async_context(slowly_served(stage, ANSWER_AFTER_S))
+            arms.append(Arm(stage, await _sealed(stage, (_WARM_UP + reports) * blocks)))
         await queue_letters(arms[1].stage)
+        per_block = _WARM_UP + reports
         for block in range(blocks):
             for arm in arms if block % 2 else reversed(arms):
-                await _block(arm, arm.uploads[block * reports : (block + 1) * reports])
-        for arm in arms:
-            arm.opened += _opened(arm.stage)
+                await _block(arm, arm.uploads[block * per_block : (block + 1) * per_block])
         return arms[0], arms[1]
 
 
@@ -97,7 +110,9 @@ async def queue_letters(stage: Stage) -> None:
     What a rule says is not asked here: it is asked before each letter is sent.
     """
     waiting, letter = iter(enumerate(stage.people, start=1)), written(0)
-    async with environment(read_configuration(stage.cast.site.configuration)) as opened, AsyncExitStack() as stack:
+    gateway = stage.cast.gateway
+    configuration = read_configuration(gateway.site.configuration, os.environ | gateway.environment)
+    async with environment(configuration) as opened, AsyncExitStack() as stack:
         env = replace(opened, log=stack.enter_context(_logging(stage)))
         await prepare(env, ADAPTER)
         client = CaseSystemClient(FAGSYSTEM, (stage.cast.site.tenant,))
@@ -146,27 +161,26 @@ async def _block(arm: Arm, uploads: list[Upload]) -> None:
             for number, upload in enumerate(uploads):
                 await asyncio.sleep(begin + number / REPORTS_PER_S - time.monotonic())
                 posting.append(asyncio.create_task(sending.post(upload)))
-            arm.accepted += [one.seconds for one in await asyncio.gather(*posting)]
+            answered = await asyncio.gather(*posting)
+            arm.answered += answered[_WARM_UP:]
         async with asyncio.timeout(_PATIENCE_S):
-            while len(_opened(arm.stage)) < len(arm.accepted):  # noqa: ASYNC110  a file
+            while not _opened(arm.stage).keys() >= {one.uuid for one in answered}:  # noqa: ASYNC110  a file
                 await asyncio.sleep(_POLL_S)
     finally:
         await arm.stage.cast.gateway.stop()
 
 
-def _opened(stage: Stage) -> list[float]:
-    """Seconds from the arrival of each report until it was opened, from the gateway's own file."""
+def _opened(stage: Stage) -> dict[str, float]:
+    """Seconds from the arrival of each report until it was opened, by its id."""
     query = (
-        "SELECT (state.since - message.arrived_at) / 1e6 FROM message JOIN message_state AS state"
+        "SELECT message.id, (state.since - message.arrived_at) / 1e6 FROM message JOIN message_state AS state"
         " ON state.message_id = message.id WHERE state.state = 'READY'"
     )
-    file = stage.cast.site.folder / "var" / SQLITE_FILE
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        return [seconds for (seconds,) in database.execute(query)]
+    return {message_id: float(seconds) for message_id, seconds in stage.rows(query)}
 
 
 def _told(without: list[float], beside: list[float]) -> Iterator[str]:
-    for percent in (50, 99):
+    for percent in (50, 90, 99):
         before, after = (_percentile_ms(seconds, percent) for seconds in (without, beside))
         yield f"p{percent} {before:.1f} -> {after:.1f} ms ({after / before - 1:+.0%})"
 
@@ -176,21 +190,24 @@ def _percentile_ms(seconds: list[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1e3
 
 
-async def print_queue(letters: int, reports: int, blocks: int) -> None:
+async def print_queue(letters: int, reports: int, blocks: int, *, postgres: bool) -> None:
     """Measure and print."""
-    print(f"load {load()}")
+    print(f"{'PostgreSQL' if postgres else 'SQLite'}; load {load()}")
     with tempfile.TemporaryDirectory(prefix="budstikke-bench-") as name:
-        without, beside = await measure_queue(Path(name), letters, reports, blocks)
-        left = states(beside.stage)
+        without, beside = await measure_queue(Path(name), letters, reports, blocks, postgres=postgres)
+        left = beside.stage.states()
+        accepted = ", ".join(_told(without.accepted_s(), beside.accepted_s()))
+        opened = ", ".join(_told(without.opened_s(), beside.opened_s()))
     print(
-        f"{len(without.accepted)} reports at {REPORTS_PER_S:.0f} a second without letters, as many beside {letters} letters"
+        f"{len(without.answered)} reports at {REPORTS_PER_S:.0f} a second without letters, as many beside {letters} letters"
         f" to a Digipost that takes {ANSWER_AFTER_S:.0f} s for each; in the end {left}"
     )
-    print(f"post to 201: {', '.join(_told(without.accepted, beside.accepted))}")
-    print(f"201 to opened: {', '.join(_told(without.opened, beside.opened))}")
+    print(f"post to 201: {accepted}")
+    print(f"201 to opened: {opened}")
     print(f"load {load()}")
 
 
 if __name__ == "__main__":
-    given = [int(one) for one in sys.argv[1:]]
-    asyncio.run(print_queue(*given, *(LETTERS, REPORTS, BLOCKS)[len(given) :]))
+    given = [int(one) for one in sys.argv[1:] if one != _POSTGRES]
+    figures = (*given, *(LETTERS, REPORTS, BLOCKS)[len(given) :])
+    asyncio.run(print_queue(*figures, postgres=_POSTGRES in sys.argv))

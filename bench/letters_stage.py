@@ -6,79 +6,95 @@ own, and brings its PDFs. The gateway asks, looks and sends as it would anywhere
 
 import itertools
 import json
+import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from bench.slow_digipost import SlowDigipost
-from gateway.crypto.certificate_facts import facts_of
-from gateway.crypto.keys import KeyFile, SoftwareKey, read_key
+from bench.database import Database
 from gateway.demo.cast import Cast, assembled
+from gateway.demo.letter_partners import LetterPartners, digipost_with_account
 from gateway.domain.guards import GUARDS
 from gateway.domain.identity_number import is_identity_number
 from gateway.simulators.digipost.people import Kind, Person
-from gateway.simulators.digipost.program import DIGIPOST
-from gateway.simulators.digipost.signing import Broker
-from gateway.simulators.issuer import RegisteredClient, TokenIssuer
-from gateway.simulators.registers.freg import SCOPE, FregServer
-from gateway.simulators.registers.krr import CONTACT_SCOPE, MAIL_SCOPE, KrrServer
-from gateway.simulators.registers.people import PersonOfRegisters
-from gateway.simulators.registers.server import ISSUER
-from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, ORGANISATION, Site, free_port
+from gateway.simulators.digipost.server import DigipostServer
+from gateway.simulators.registers.people import Registered
+from gateway.store.migrate import SQLITE_FILE
+from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, ORGANISATION
 
 TYPE: Final = "plan"
 DATA: Final = "plan.json"
-ADAPTER: Final = "digipost"
-ROAD: Final = f"{ADAPTER}:fodselsnummer"
 _CHILD: Final = "06851660060"
 _NAME: Final = ("Kari", "Prøvesen")
 APPROVED_BY: Final = ("anne", "bjarne")
-_BROKER, _SENDER = 9999, 7777
-_CLIENT: Final = "prove-budstikke"
 _WEIGHTS: Final = ((3, 7, 6, 1, 8, 9, 4, 5, 2), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
 """What the digits count for in each control digit (Skatteetaten)."""
+_LARGE: Final = "file_size_unit_bytes = 1000"
+"""The account's own bound is 25 MiB; what it counts in is for us to say, and a letter of 100 MB is to leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The players; ``people`` are the recipients, one for each letter."""
+    """The players; ``people`` are the recipients, one for each letter. ``rows`` asks the gateway's database, not the gateway."""
 
     cast: Cast
-    digipost: SlowDigipost
+    partners: LetterPartners
     people: Sequence[str]
+    rows: Callable[[str], list[tuple[Any, ...]]]
+
+    def states(self) -> dict[str, int]:
+        """How many letters are in each state."""
+        query = "SELECT state, count(*) FROM message_state WHERE direction = 'ut' GROUP BY state"
+        return {state: int(count) for state, count in self.rows(query)}
 
 
 @asynccontextmanager
-async def staged(
-    folder: Path, recipients: int, *, sections: str = "", answer_after_s: float = 0.0
+async def prepared(
+    folder: Path, recipients: int, sections: str = "", database: Database | None = None
 ) -> AsyncIterator[Stage]:
-    """Set everybody up on a fresh folder; the gateway is prepared and not started.
+    """Set everybody up on a fresh folder; neither the gateway nor its letters' partners are started.
 
-    ``sections`` are further tables of ``gateway.toml``; Digipost takes ``answer_after_s`` for each letter.
+    ``sections`` are further tables of ``gateway.toml``. ``database``: PostgreSQL in place of the embedded file.
     """
-    ports = {name: free_port() for name in ("digipost", "krr", "freg")}
-    own = _SECTIONS.format(audience=ISSUER, client=_CLIENT, **ports) + sections
-    people = tuple(itertools.islice(numbers(), recipients))
-    lines = f"guards = {json.dumps(list(GUARDS))}"
-    async with assembled(folder, lines=lines, sections=own, adapters=("fiks", *ports)) as cast:
-        digipost = _digipost(cast.site, people, answer_after_s)
-        krr, freg = KrrServer(_issuer(cast.site)), FregServer(_issuer(cast.site))
-        first, last = _NAME
-        for register in (krr, freg):
-            known = (PersonOfRegisters(number=one, first_name=first, last_name=last) for one in (*people, _CHILD))
-            register.add(*(person.registered() for person in known))
-        _tell_gateway(cast.site, ports)
-        async with (
-            digipost.serve(port=ports["digipost"]),
-            krr.serve(port=ports["krr"]),
-            freg.serve(port=ports["freg"]),
-        ):
-            yield Stage(cast, digipost, people)
-            await cast.gateway.stop()
+    partners = LetterPartners()
+    async with assembled(
+        folder,
+        lines=f"guards = {json.dumps(list(GUARDS))}",
+        sections=partners.sections() + sections,
+        adapters=("fiks", *partners.adapters),
+        environment=database.environment if database else None,
+    ) as cast:
+        partners.tell_gateway(cast.site, TYPE, _LARGE)
+        (cast.site.folder / "brev.toml").write_text("godkjenning_fra_fagsystem = true\n")
+        rows = database.rows if database else partial(_rows_of, cast.site.folder / "var" / SQLITE_FILE)
+        yield Stage(cast, partners, tuple(itertools.islice(numbers(), recipients)), rows)
+        await cast.gateway.stop()
+
+
+def _rows_of(file: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
+
+
+@asynccontextmanager
+async def served(stage: Stage) -> AsyncIterator[DigipostServer]:
+    """The letters' partners in this process; gives Digipost, to be asked what it has."""
+    digipost = digipost_with_account(stage.cast.site.folder)
+    digipost.post.add(*(Person(number, Kind.USER) for number in stage.people))
+    async with stage.partners.serve(digipost, known(stage.people), stage.cast.site.folder):
+        yield digipost
+        await stage.cast.gateway.stop()
+
+
+def known(people: Iterable[str]) -> Iterator[Registered]:
+    """Whom the registers know: the recipients, and the child that it is about."""
+    first, last = _NAME
+    return (Registered(number, first_name=first, last_name=last) for number in (*people, _CHILD))
 
 
 def numbers() -> Iterator[str]:
@@ -161,62 +177,3 @@ def _document(name: str) -> dict[str, Any]:
 def media_type(name: str) -> str:
     """Of the data, or of a PDF."""
     return "application/json" if name == DATA else "application/pdf"
-
-
-def _digipost(site: Site, people: Sequence[str], answer_after_s: float) -> SlowDigipost:
-    own = site.pki.organisation(DIGIPOST, "Prøve Digipost").write_pem(site.folder / "keys" / "digipost.pem")
-    server = SlowDigipost(read_key(KeyFile(own)), answer_after_s)
-    server.register(Broker(_BROKER, facts_of(_signing(site).certificate), frozenset({_SENDER})))
-    server.post.add(*(Person(number, Kind.USER) for number in people))
-    return server
-
-
-def _issuer(site: Site) -> TokenIssuer:
-    known = frozenset({facts_of(_signing(site).certificate).sha256})
-    scopes = frozenset({SCOPE, CONTACT_SCOPE, MAIL_SCOPE})
-    return TokenIssuer(ISSUER, [RegisteredClient(_CLIENT, ORGANISATION, scopes, certificates=known)])
-
-
-def _signing(site: Site) -> SoftwareKey:
-    return read_key(KeyFile(site.folder / "keys" / "signing.pem"))
-
-
-def _tell_gateway(site: Site, ports: dict[str, int]) -> None:
-    """Its partners' files, the road of plans, and that the case system's four eyes count."""
-    pin = facts_of(read_key(KeyFile(site.folder / "keys" / "digipost.pem")).certificate).sha256.hex()
-    fields = {"kommunenummer": KOMMUNENUMMER, "bydelsnummer": BYDELSNUMMER, "broker": _BROKER, "sender": _SENDER}
-    files = {"digipost": _DIGIPOST.format(pin=pin, **fields), "krr": "", "freg": "ungraded_when_absent = true\n"}
-    (site.folder / "partners").mkdir()
-    for name, content in files.items():
-        api = f'api_url = "http://127.0.0.1:{ports[name]}"\n'
-        (site.folder / "partners" / f"{name}.toml").write_text(api + content)
-    (site.folder / "brev.toml").write_text("godkjenning_fra_fagsystem = true\n")
-    with (site.folder / "routes.toml").open("a", encoding="utf-8") as routes:
-        routes.write(f'"{TYPE}.v1" = ["{ROAD}"]\n')
-
-
-_SECTIONS: Final = """
-[signing.digipost]
-key = {{ key = "file:keys/signing.pem" }}
-[maskinporten.krr]
-audience = "{audience}"
-token_endpoint = "http://127.0.0.1:{krr}/token"
-client_id = "{client}"
-key = {{ key = "file:keys/signing.pem" }}
-[maskinporten.freg]
-audience = "{audience}"
-token_endpoint = "http://127.0.0.1:{freg}/token"
-client_id = "{client}"
-key = {{ key = "file:keys/signing.pem" }}
-"""
-
-# The account's own bound is 25 MiB; what it counts in is for us to say, and a letter of 100 MB is to leave.
-_DIGIPOST: Final = """\
-broker_id = {broker}
-pins = ["{pin}"]
-file_size_unit_bytes = 1000
-[[senders]]
-kommunenummer = "{kommunenummer}"
-bydelsnummer = "{bydelsnummer}"
-sender_id = {sender}
-"""

@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,27 +16,18 @@ from typing import Any, Final
 
 import aiohttp
 
-from gateway.crypto.certificate_facts import facts_of
-from gateway.crypto.keys import KeyFile, SoftwareKey, read_key
 from gateway.demo.cast import Cast, assembled
+from gateway.demo.letter_partners import LetterPartners, digipost_with_account
 from gateway.demo.letter_sample import CHILD, FATHER, HIDDEN, MOTHER, TYPE, Reader, make_envelope, make_plan
 from gateway.demo.outcome import Seen
 from gateway.demo.process import GatewayProcess
 from gateway.domain.guards import GUARDS
 from gateway.errors import PartnerRefusedError
 from gateway.simulators.digipost.people import Kind, Person
-from gateway.simulators.digipost.program import DIGIPOST
 from gateway.simulators.digipost.server import DigipostServer
-from gateway.simulators.digipost.signing import Broker
-from gateway.simulators.issuer import RegisteredClient, TokenIssuer
-from gateway.simulators.registers.freg import SCOPE, FregServer
-from gateway.simulators.registers.krr import CONTACT_SCOPE, MAIL_SCOPE, KrrServer
-from gateway.simulators.registers.people import PersonOfRegisters, Protection
-from gateway.simulators.registers.server import ISSUER, RegisterServer
-from gateway.testing.site import BYDELSNUMMER, KOMMUNENUMMER, ORGANISATION, Site, free_port
+from gateway.simulators.registers.people import Protection, Registered
+from gateway.testing.site import Site
 
-_BROKER, _SENDER = 9999, 7777
-_CLIENT: Final = "prove-budstikke"
 _POLL_S: Final = 0.25
 _ACCEPTED: Final = 202
 
@@ -120,99 +111,35 @@ async def letters_assembled(
     process: Callable[[Site, Path, Mapping[str, str]], GatewayProcess] = GatewayProcess,
 ) -> AsyncIterator[LettersCast]:
     """Set everybody up on a fresh folder; the gateway is prepared and not started. Arguments as of ``cast.assembled``."""
-    ports = {name: free_port() for name in ("digipost", "krr", "freg")}
-    sections = _SECTIONS.format(audience=ISSUER, client=_CLIENT, **ports)
-    lines = f"guards = {json.dumps(list(GUARDS))}"
+    partners = LetterPartners()
     async with assembled(
         folder,
-        lines=lines,
-        sections=sections,
-        adapters=("fiks", *ports),
+        lines=f"guards = {json.dumps(list(GUARDS))}",
+        sections=_ENGINE + partners.sections(),
+        adapters=("fiks", *partners.adapters),
         environment=environment,
         process=process,
     ) as cast:
-        digipost = _digipost(cast.site)
-        krr, freg = KrrServer(_issuer(cast.site)), FregServer(_issuer(cast.site))
-        for register in (krr, freg):
-            _fill(register, fault)
-        _tell_gateway(cast.site, ports)
-        async with (
-            digipost.serve(port=ports["digipost"]),
-            krr.serve(port=ports["krr"]),
-            freg.serve(port=ports["freg"]),
-        ):
+        partners.tell_gateway(cast.site, TYPE, "events_every_s = 0.5")
+        digipost = digipost_with_account(cast.site.folder)  # it knows nothing of protected addresses
+        digipost.post.add(*(Person(reader.number, Kind.USER) for reader in (MOTHER, FATHER, HIDDEN)))
+        async with partners.serve(digipost, _known(fault), cast.site.folder):
             yield LettersCast(cast, digipost)
             await cast.gateway.stop()  # before its partners go: an orderly end
 
 
-def _digipost(site: Site) -> DigipostServer:
-    """Digipost with our account; it knows nothing of protected addresses."""
-    own = site.pki.organisation(DIGIPOST, "Prøve Digipost").write_pem(site.folder / "keys" / "digipost.pem")
-    server = DigipostServer(read_key(KeyFile(own)))
-    server.register(Broker(_BROKER, facts_of(_signing(site).certificate), frozenset({_SENDER})))
-    server.post.add(*(Person(reader.number, Kind.USER) for reader in (MOTHER, FATHER, HIDDEN)))
-    return server
-
-
-def _fill(server: RegisterServer, fault: LetterFault | None) -> None:
+def _known(fault: LetterFault | None) -> Iterator[Registered]:
     """Everybody, and who has a strictly confidential address."""
     for reader in (MOTHER, FATHER, HIDDEN, CHILD):
         first, _, last = reader.name.partition(" ")
         graded = reader is HIDDEN and fault is not LetterFault.REGISTER_FORGETS
         protection = Protection.STRENGT_FORTROLIG if graded else None
-        person = PersonOfRegisters(number=reader.number, first_name=first, last_name=last, protection=protection)
-        server.add(person.registered())
+        yield Registered(reader.number, first_name=first, last_name=last, protection=protection)
 
 
-def _issuer(site: Site) -> TokenIssuer:
-    """Who lets our gateway ask a register."""
-    known = frozenset({facts_of(_signing(site).certificate).sha256})
-    scopes = frozenset({SCOPE, CONTACT_SCOPE, MAIL_SCOPE})
-    return TokenIssuer(ISSUER, [RegisteredClient(_CLIENT, ORGANISATION, scopes, certificates=known)])
-
-
-def _signing(site: Site) -> SoftwareKey:
-    return read_key(KeyFile(site.folder / "keys" / "signing.pem"))
-
-
-def _tell_gateway(site: Site, ports: dict[str, int]) -> None:
-    """Its partners' files, and the road of plans."""
-    pin = facts_of(read_key(KeyFile(site.folder / "keys" / "digipost.pem")).certificate).sha256.hex()
-    fields = {"kommunenummer": KOMMUNENUMMER, "bydelsnummer": BYDELSNUMMER, "broker": _BROKER, "sender": _SENDER}
-    files = {"digipost": _DIGIPOST.format(pin=pin, **fields), "krr": "", "freg": "ungraded_when_absent = true\n"}
-    (site.folder / "partners").mkdir()
-    for name, content in files.items():
-        api = f'api_url = "http://127.0.0.1:{ports[name]}"\n'
-        (site.folder / "partners" / f"{name}.toml").write_text(api + content)
-    with (site.folder / "routes.toml").open("a", encoding="utf-8") as routes:
-        routes.write(f'"{TYPE}.v1" = ["digipost:fodselsnummer"]\n')
-
-
-_SECTIONS: Final = """
+_ENGINE: Final = """
 [engine]
 poll_idle_s = 0.5
 backoff_first_s = 1.0
-[signing.digipost]
-key = {{ key = "file:keys/signing.pem" }}
-[maskinporten.krr]
-audience = "{audience}"
-token_endpoint = "http://127.0.0.1:{krr}/token"
-client_id = "{client}"
-key = {{ key = "file:keys/signing.pem" }}
-[maskinporten.freg]
-audience = "{audience}"
-token_endpoint = "http://127.0.0.1:{freg}/token"
-client_id = "{client}"
-key = {{ key = "file:keys/signing.pem" }}
 """
 """The shipped waits are for partners far away; here people look on."""
-
-_DIGIPOST: Final = """\
-broker_id = {broker}
-pins = ["{pin}"]
-events_every_s = 0.5
-[[senders]]
-kommunenummer = "{kommunenummer}"
-bydelsnummer = "{bydelsnummer}"
-sender_id = {sender}
-"""
