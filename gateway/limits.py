@@ -6,6 +6,8 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 
+GIVE_WAY_S_MAX: Final = 0.05  # before each step of other work, while concern reports are in hand: twice what one takes
+
 # At rest and in flight
 CHUNK_BYTES: Final = 64 * KIB  # fastest for AES-CBC and GCM as measured; also one at-rest chunk of plaintext
 INLINE_PAYLOAD_BYTES_MAX: Final = 256 * KIB  # larger payloads are files beside the database
@@ -192,4 +194,5 @@ PDF_TEXT_CHARS_MAX: Final = 2_000_000  # what has more was not read
 PDF_ASIDES_MAX: Final = 10_000  # form fields, notes and headings
 PDF_ANSWER_BYTES_MAX: Final = 32 * MIB
 SCREENED_TEXT_BYTES_MAX: Final = 4 * MIB  # of a JSON or XML document; a larger one counts as not read
+LETTERS_AT_ONCE: Final = 10  # of one carrier, before [flow] letters_per_s_max sets the pace
 LETTER_TEXT_BYTES_MAX: Final = 256 * KIB  # that a letter is written from; it has some 80 pages then

@@ -87,11 +87,16 @@ class Engine(Section):
 
 
 class Flow(Section):
-    """How much may be under way to one partner at once, and how long one call may last."""
+    """How much may be under way to one partner at once, and how long one call may last.
+
+    ``letters_per_s_max``: how many letters are begun each second over one carrier, once ten have left; more of them take the
+    processor from concern reports.
+    """
 
     window_first: int = Field(default=3, ge=2, le=5)
     window_max: int = Field(default=20, ge=2)
     send_s_max: float = 60.0
+    letters_per_s_max: float = Field(default=1.0, gt=0)
     retry_after_s_max: float = 24 * 3600.0
 
 

@@ -7,6 +7,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,6 +81,14 @@ class Intake:
         kind = self._env.types.type(delivery.message_type)
         require_room(self._env, kind.lane)
         require_quota(self._env, kind.lane, delivery.headers.get("client-id"))
+        with self._env.right_of_way.report() if kind.lane is Lane.CONCERN else nullcontext():
+            accepted = await self._take(delivery, office, kind)
+        metrics.RECEIVED.labels(kind.lane.value, str(accepted.repeated).lower()).inc()
+        metrics.ACCEPT_SECONDS.labels(kind.lane.value).observe(time.monotonic() - started)
+        self._env.log.info("message.accepted", message_id=accepted.id, tenant=str(office.tenant), road=delivery.road)
+        return accepted
+
+    async def _take(self, delivery: Delivery, office: Office, kind: MessageType) -> Accepted:
         arrival = await self._stream(delivery, office, kind)
         crashpoint(Point.SPOOL_WRITTEN, Side.AFTER)
         store = self._store.for_tenants([str(office.tenant)])
@@ -87,9 +96,6 @@ class Intake:
         await delivery.acknowledge()
         if accepted.repeated:
             await asyncio.to_thread(self._forget, arrival.records)
-        metrics.RECEIVED.labels(kind.lane.value, str(accepted.repeated).lower()).inc()
-        metrics.ACCEPT_SECONDS.labels(kind.lane.value).observe(time.monotonic() - started)
-        self._env.log.info("message.accepted", message_id=accepted.id, tenant=str(office.tenant), road=delivery.road)
         return accepted
 
     async def _stream(self, delivery: Delivery, office: Office, kind: MessageType) -> _Arrival:

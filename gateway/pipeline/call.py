@@ -37,6 +37,7 @@ async def _try_once(env: Environment, road: OpenRoad, item: Item, parcel: Parcel
     def failed(error: Exception) -> None:
         env.log.warning("adapter.failed", message_id=item.message_id, partner=road.adapter, exc_info=error)
 
+    await env.right_of_way.give()
     crashpoint(Point.SEND, Side.BEFORE)
     outcome: Outcome = Uncertain("silence")
     try:

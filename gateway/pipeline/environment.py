@@ -17,6 +17,7 @@ from gateway.domain.retention import RetentionPolicy
 from gateway.letters.reader import Reader
 from gateway.pipeline.heads import HeadKeeper
 from gateway.pipeline.offices import Offices
+from gateway.pipeline.right_of_way import GivingStore, RightOfWay
 from gateway.pipeline.roads import Roads
 from gateway.pipeline.shred_list import ShredList
 from gateway.pipeline.vault import Vault
@@ -71,6 +72,7 @@ class Environment:
     brev: Brev = field(default_factory=Brev)
     mottakere: Mapping[str, Mottaker] = field(default_factory=dict)
     pdfs: Reader = field(default_factory=Reader)
+    right_of_way: RightOfWay = field(default_factory=RightOfWay, repr=False)
     retention: Sequence[tuple[str, RetentionPolicy]] = ()
     over_quota: set[str] = field(default_factory=set)  # clients, as ``quotas`` last measured
     fetching: asyncio.Lock = field(default_factory=asyncio.Lock)  # what did not come with its delivery
@@ -79,6 +81,10 @@ class Environment:
     def for_tenants(self, *tenants: str) -> "Environment":
         """The same gateway for work of these offices: no other's row is seen or written. Raises StoreError."""
         return replace(self, store=self.store.for_tenants(tenants))
+
+    def giving_way(self) -> "Environment":
+        """The same gateway for work that is not a concern report: each of its units lets reports that are in hand go first."""
+        return replace(self, store=GivingStore(self.store, self.right_of_way))
 
     def now(self) -> int:
         """Wall time in microseconds since 1970."""

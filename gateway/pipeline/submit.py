@@ -62,6 +62,7 @@ async def submit(env: Environment, client: CaseSystemClient, key: str, parts: As
     UnknownResourceError for an office that is not the client's, UnknownMessageTypeError, SchemaError, TooLargeError,
     ConflictError ``idempotency-conflict``, StoreError.
     """
+    env = env.giving_way()
     raw = await _envelope(parts)
     melding = read_envelope(raw)
     if melding.tenant not in client.tenants:

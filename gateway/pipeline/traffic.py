@@ -5,6 +5,7 @@ sealed alone by the lanes' workers and call nobody.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
 from gateway.errors import StoreError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.pace import Pace
 from gateway.pipeline.worker import Incarnation, perform
+from gateway.spi import Seal
 from gateway.store import outbox, partners
 from gateway.store.outbox import Item
 
@@ -30,7 +33,10 @@ async def prepare(env: Environment, adapter: str) -> None:
 
 async def run_road(env: Environment, incarnation: Incarnation, adapter: str, stop: asyncio.Event) -> None:
     """Make one partner's calls until told to stop."""
-    await _run(env, incarnation, adapter, stop, lambda _: _claim(env, incarnation, adapter))
+    road, claiming = env.roads.find(adapter), env.giving_way()
+    letters = road is not None and road.seal is Seal.LETTER
+    pace = Pace(env.settings.flow.letters_per_s_max, env.clock) if letters else None
+    await _run(env, incarnation, adapter, stop, lambda _: _claim(claiming, incarnation, adapter, pace))
 
 
 async def run_bells(env: Environment, incarnation: Incarnation, stop: asyncio.Event) -> None:
@@ -65,9 +71,10 @@ async def _run(
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> list[Item]:
-    """As much as the window has room for, concern reports first. Looks before it claims: that takes no lock."""
+async def _claim(env: Environment, incarnation: Incarnation, adapter: str, pace: Pace | None) -> list[Item]:
+    """As much as window and pace have room for, concern reports first. Looks before it claims: that takes no lock."""
     owner, lease_s = incarnation.id, env.settings.engine.lease_s
+    most = sys.maxsize if pace is None else pace.room()
 
     def work(conn: Connection) -> list[Item]:
         partners.lock(conn, adapter, env.settings.flow.window_first)
@@ -77,7 +84,7 @@ async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> li
                 conn,
                 owner=owner,
                 lanes=[lane.value],
-                limit=_room(env, conn, adapter, lane),
+                limit=min(_room(env, conn, adapter, lane), most - len(taken)),
                 lease_s=lease_s,
                 suspects=False,
                 only_partner=adapter,
@@ -85,8 +92,11 @@ async def _claim(env: Environment, incarnation: Incarnation, adapter: str) -> li
         return taken
 
     try:
-        if incarnation.alive() and await env.store.read(lambda conn: _may_claim(env, conn, adapter)):
-            return await env.store.write(work, Point.CLAIM_WORK)
+        if most and incarnation.alive() and await env.store.read(lambda conn: _may_claim(env, conn, adapter)):
+            claimed = await env.store.write(work, Point.CLAIM_WORK)
+            if pace is not None:
+                pace.begun(len(claimed))
+            return claimed
     except StoreError as error:
         env.log.warning("store.unavailable", code=error.code, partner=adapter)
     return []

@@ -28,7 +28,7 @@ _BATCH: Final = 100
 
 async def run_upkeep(env: Environment, stop: asyncio.Event) -> None:
     """Look through all unfinished messages, a batch a minute, until told to stop."""
-    after = ""
+    after, env = "", env.giving_way()
 
     async def batch() -> None:
         nonlocal after

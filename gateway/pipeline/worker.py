@@ -7,7 +7,7 @@ process begins anything else, so that one poisonous message costs at most itself
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from gateway import limits
 from gateway.crashpoints import Point
-from gateway.domain.lifecycle import Event, State
+from gateway.domain.lifecycle import Effect, Event, State
 from gateway.domain.message_type import Lane
 from gateway.errors import Disposition, GatewayError, StoreError
 from gateway.observability import metrics
@@ -54,6 +54,7 @@ class Incarnation:
 
 async def run_worker(env: Environment, incarnation: Incarnation, lane: Lane, stop: asyncio.Event) -> None:
     """Work through one lane until told to stop; what is begun is finished."""
+    env = env.giving_way() if lane is Lane.ORDINARY else env
     while not stop.is_set():
         signal = env.store.watch(lane)
         if not await _turn(env, incarnation, [lane], suspects=False):
@@ -154,12 +155,15 @@ async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lan
 async def perform(env: Environment, item: Item) -> None:
     """One effect: note that it begins, do it, and settle how it ended; in sight of its own tenant's rows only."""
     env = env.for_tenants(item.tenant)
+    env = env.giving_way() if item.lane == Lane.ORDINARY else env
+    opening = item.lane == Lane.CONCERN and item.effect is Effect.OPEN
     started = time.monotonic()
     now = env.now()
     if not await env.store.write(lambda conn: outbox.begin(conn, item, now), Point.BEGIN_ATTEMPT, Lane(item.lane)):
         return
     try:
-        outcome = await HANDLERS[item.effect](env, item)
+        with env.right_of_way.report() if opening else nullcontext():
+            outcome = await HANDLERS[item.effect](env, item)
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001  whatever a handler raises is settled here, by its disposition
