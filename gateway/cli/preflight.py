@@ -16,7 +16,8 @@ from gateway.letters.preflight import Fault, faults
 from gateway.letters.price import Price, price
 from gateway.letters.reader import Reader
 from gateway.letters.screening import Known
-from gateway.pipeline.texts import HOLDS
+from gateway.pipeline.hold_places import find, named
+from gateway.pipeline.texts import told
 
 Files = Annotated[list[Path], typer.Argument(help="The letter first, then what is attached to it.")]
 RoadName = Annotated[str, typer.Option("--road", help="As routes.toml names it, e.g. digipost:post for paper.")]
@@ -49,7 +50,8 @@ def preflight(
     seen = _look(files, brev)
     found = faults(seen, way, brev)
     cost = price(seen, brev.priser, on_paper=way.on_paper, registered=registered)
-    show(_told(seen, found, cost), as_json=as_json, line="\n".join([*map(_line, found), _cost_line(cost)]))
+    held = [_held(code, seen, found) for code in dict.fromkeys(fault.code for fault in found)]
+    show(_told(seen, held, cost), as_json=as_json, line="\n".join([*map(_line, held), _cost_line(cost)]))
     if found:
         raise typer.Exit(1)
 
@@ -74,9 +76,16 @@ def _pieces(file: Path) -> list[bytes]:
     return [file.read_bytes()]
 
 
-def _line(fault: Fault) -> str:
-    place = printable(" ".join(filter(None, (fault.document, f"({fault.detail})" if fault.detail else ""))))
-    return f"{place or 'alle dokumenter'}: {HOLDS[fault.code]} [{fault.code}]"
+def _held(code: str, seen: tuple[Inspected, ...], found: tuple[Fault, ...]) -> dict[str, Any]:
+    """As a letter's hold tells it, with the names of the files, and what fonts, version or numbers it is about."""
+    places = named(find(code, found, seen), [one.name for one in seen])
+    details = [fault.detail for fault in found if fault.code == code and fault.detail]
+    return {"code": code, "text": told(code, places), "details": details, **asdict(places)}
+
+
+def _line(held: dict[str, Any]) -> str:
+    details = "".join(f" ({detail})" for detail in held["details"])
+    return printable(f"{held['text']}{details} [{held['code']}]")
 
 
 def _cost_line(cost: Price) -> str:
@@ -85,10 +94,10 @@ def _cost_line(cost: Price) -> str:
     return f"pris etter brev.toml: {cost.kroner} kr{sheets}{at_most}"
 
 
-def _told(seen: tuple[Inspected, ...], found: tuple[Fault, ...], cost: Price) -> dict[str, Any]:
+def _told(seen: tuple[Inspected, ...], held: list[dict[str, Any]], cost: Price) -> dict[str, Any]:
     return {
         "documents": [{"name": one.name, "pages": one.pages, "bytes": one.size_bytes} for one in seen],
-        "faults": [asdict(fault) | {"text": HOLDS[fault.code]} for fault in found],
+        "faults": held,
         "price": {
             "kroner": str(cost.kroner),
             "at_most": str(cost.at_most),

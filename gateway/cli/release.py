@@ -40,9 +40,9 @@ def release(
     missing = hold.missing if hold is not None else 0
     lines = [f"{message_id} is now {state}: {STATES[state]}"]
     if hold is not None and missing:
-        lines.append(f"{missing} more must release it: {hold.cause}")
+        lines += [f"{missing} more must release it: {hold.cause}", hold.text]
     elif before is not None and not before.needed and road is None:
-        lines.append(f"nobody can release {before.cause}: it is held again unless the facts have changed")
+        lines += [f"nobody can release {before.cause}: it is held again unless the facts have changed", before.text]
     show({"id": message_id, "state": state.value, "missing": missing}, as_json=as_json, line="\n".join(lines))
 
 

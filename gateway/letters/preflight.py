@@ -4,7 +4,7 @@ The codes are causes of holds; their texts stand in ``gateway.pipeline.texts``. 
 is mended where it was made.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,18 +26,19 @@ TYPE_NOT_ALLOWED: Final = "file-type-not-allowed"
 
 _A4_MM: Final = (210, 297)
 _PAPER_PAGES: Final = 20  # what Digipost prints where nothing else is agreed
-_PAGES_TOLD: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Why a letter cannot go over this road. ``document``: its file, None where it is all of them together.
 
-    ``detail``: page numbers or names of fonts. It is for people: never logged, never a metric's label.
+    ``pages``: those that have it, from 1, where it is pages that have it. ``detail``: a version, numbers or names of fonts. It
+    is for people: never logged, never a metric's label.
     """
 
     code: str
     document: str | None = None
+    pages: tuple[int, ...] = ()
     detail: str = field(default="", repr=False)
 
 
@@ -78,9 +79,9 @@ def _of_document(one: Inspected, takes: Vei, paper: Papir, *, on_paper: bool) ->
     if one.findings.telling_properties:
         yield Fault(TELLING_PROPERTIES, one.name)
     if one.looked.fonts_missing:
-        yield Fault(FONT_NOT_EMBEDDED, one.name, ", ".join(one.looked.fonts_missing))
+        yield Fault(FONT_NOT_EMBEDDED, one.name, detail=", ".join(one.looked.fonts_missing))
     if on_paper:
-        yield from (Fault(code, one.name, detail) for code, detail in _on_paper(one.looked, paper))
+        yield from _on_paper(one.name, one.looked, paper)
 
 
 _EVERYWHERE: Final[dict[str, Callable[[Looked], bool]]] = {
@@ -92,17 +93,17 @@ _EVERYWHERE: Final[dict[str, Callable[[Looked], bool]]] = {
 """What no road takes: it does something, or shows something else to somebody else."""
 
 
-def _on_paper(looked: Looked, paper: Papir) -> Iterator[tuple[str, str]]:
+def _on_paper(name: str, looked: Looked, paper: Papir) -> Iterator[Fault]:
     if looked.encrypted:
-        yield PASSWORD, ""
+        yield Fault(PASSWORD, name)
     if _numbers(looked.version) > _numbers(paper.versjon_maks):
-        yield VERSION, looked.version
+        yield Fault(VERSION, name, detail=looked.version)
     odd = _pages(looked, lambda page: not _is_a4(page, paper.for_smal_mm))
     if odd:
-        yield NOT_A4, odd
+        yield Fault(NOT_A4, name, odd)
     narrow = _pages(looked, lambda page: _in_margin(page, paper.venstremarg_mm))
     if narrow:
-        yield MARGIN, narrow
+        yield Fault(MARGIN, name, narrow)
 
 
 def _is_a4(page: Page, tolerance_mm: int) -> bool:
@@ -117,14 +118,9 @@ def _in_margin(page: Page, margin_mm: float) -> bool:
     return page.in_barcode_zone or (upright and page.leftmost_mm is not None and page.leftmost_mm < margin_mm)
 
 
-def _pages(looked: Looked, holds: Callable[[Page], bool]) -> str:
-    """The numbers of the pages of which it holds, the first of them."""
-    return _told(number for number, page in enumerate(looked.pages, 1) if holds(page))
-
-
-def _told(numbers: Iterable[int]) -> str:
-    found = [str(number) for number in numbers]
-    return ", ".join(found[:_PAGES_TOLD]) + (" ..." if len(found) > _PAGES_TOLD else "")
+def _pages(looked: Looked, holds: Callable[[Page], bool]) -> tuple[int, ...]:
+    """The numbers of the pages of which it holds."""
+    return tuple(number for number, page in enumerate(looked.pages, 1) if holds(page))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

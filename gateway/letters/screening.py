@@ -6,8 +6,8 @@ It finds what is written plainly, or split and spelled as people and programs do
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from gateway.errors import DocumentError
@@ -19,6 +19,7 @@ __all__ = ["Findings", "Known", "screen_pdf", "screen_text"]
 OUTSIDE: Final = 0
 """Stands for a page number where a text is on no page."""
 
+_LETTERHEAD: Final = 1  # it is the first page's
 _TAG: Final = re.compile(r"<[^<>]*>")
 _QUOTED: Final = re.compile(r"[\"']([^\"']+)[\"']")
 _PIECE_CHARS: Final = 50_000
@@ -28,7 +29,7 @@ _NAME_PART_CHARS: Final = 3  # a shorter part of a name is a word as others
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """How often each was found in one document, and on which ``pages`` (from 1; 0 stands for texts outside the pages).
+    """How often each was found in one document, and on which ``pages``, by its name here (from 1; 0: outside the pages).
 
     ``screened``: all of its text was read. ``telling_properties``: its properties hold a name of a party, a case number or a telling
     word.
@@ -42,15 +43,15 @@ class Findings:
     protected_addresses: int = 0
     reporters_names: int = 0
     telling_properties: bool = False
-    pages: tuple[int, ...] = ()
+    pages: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> Self:
         """From what ``dataclasses.asdict`` made of it, through JSON. Raises DocumentError."""
         try:
             known = {each.name: told[each.name] for each in fields(cls)}
-            return cls(**known | {"pages": tuple(told["pages"])})
-        except (KeyError, TypeError) as error:
+            return cls(**known | {"pages": {name: tuple(pages) for name, pages in told["pages"].items()}})
+        except (AttributeError, KeyError, TypeError) as error:
             message = "what was found in a document cannot be read"
             raise DocumentError(message) from error
 
@@ -124,13 +125,13 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _search(texts: Iterable[tuple[int, str]], search: Search, letterhead: str) -> Findings:
-    counts, pages = dict.fromkeys(COUNTED, 0), set[int]()
-    for number, text in texts:
-        for piece in _pieces(text):
-            found = search.count(piece)
-            counts.update({name: counts[name] + count for name, count in found.items()})
-            if any(found.values()):
-                pages.add(number)
-    counts["other_municipalities"] = search.municipalities(letterhead)
-    told: dict[str, Any] = {"screened": True, "pages": tuple(sorted(pages))} | counts
-    return Findings(**told)
+    counts, pages = dict.fromkeys(COUNTED, 0), {name: set[int]() for name in COUNTED}
+    found = [(number, search.count(piece)) for number, text in texts for piece in _pieces(text)]
+    found.append((_LETTERHEAD, {"other_municipalities": search.municipalities(letterhead)}))
+    for number, counted in found:
+        for name, count in counted.items():
+            counts[name] += count
+            if count:
+                pages[name].add(number)
+    told: dict[str, Any] = {"pages": {name: tuple(sorted(on)) for name, on in pages.items() if on}}
+    return Findings(screened=True, **told | counts)

@@ -18,8 +18,9 @@ from gateway.domain.lifecycle import Event, State
 from gateway.domain.message_type import Direction, Lane
 from gateway.errors import UnknownResourceError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.hold_places import named
 from gateway.pipeline.release import hold_of
-from gateway.pipeline.texts import WARNINGS
+from gateway.pipeline.texts import WARNINGS, told
 from gateway.store import journal, messages, parcels, payloads, unit_of_work
 from gateway.store.database import now_us, row_by
 from gateway.store.tables import document, message, message_state
@@ -166,14 +167,20 @@ def _thread(conn: Connection, row: Row[Any]) -> str | None:
 
 
 def _hold(conn: Connection, row: Row[Any]) -> dict[str, Any] | None:
-    """Why a message that goes out is held, in plain words, and how many people must release it."""
+    """Why a message that goes out is held, in plain words and in which documents, and how many people must release it."""
     if row.direction != Direction.OUT.value or row.state != State.HELD.value:
         return None
     hold = hold_of(conn, row.id, str(row.cause or ""))
+    places = named(hold.places, [each.name for each in messages.documents(conn, row.id)])
     return {
         "code": hold.cause,
         "rule": hold.rule,
-        "text": hold.text,
+        "text": told(hold.cause, places),
+        "places": [
+            {"document": one.document, "name": one.name, "pages": one.pages, "morePages": one.more_pages}
+            for one in places.documents
+        ],
+        "moreDocuments": places.more_documents,
         "personsNeeded": hold.needed,
         "personsSoFar": hold.persons,
     }

@@ -1,6 +1,7 @@
 """What caseworkers read when a confidentiality rule stops a message (``barnevern.md`` 9), in bokmål, by the stop's code.
 
-Each text names its rule and the fact, and says what to do. It holds no name, number or word of the message.
+Each text names its rule and the fact, and says what to do. It holds no name, number or word of the message; in
+which documents the fact is follows it (``texts.told``).
 """
 
 from typing import Final

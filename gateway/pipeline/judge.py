@@ -4,11 +4,12 @@ Nothing leaves without an answer of it, made for that very attempt (``call``). I
 could not be learned stops the message, and what cannot be learned for now is tried again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.domain.guards import PERSONS, Decision, Stopped, asked, decide
-from gateway.letters.preflight import faults
+from gateway.letters.preflight import Fault, faults
+from gateway.pipeline import hold_places
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.facts import Gathered, gather
 from gateway.pipeline.outgoing import Outgoing, road_of
@@ -17,7 +18,7 @@ from gateway.store.parcels import StoredParcel
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer, and what the journal tells of it: the rules and registers that were asked, by name."""
+    """The answer, and what the journal tells of it: the rules and registers that were asked, and where in the documents a stop is."""
 
     decision: Decision
     refs: Mapping[str, str | int] = field(default_factory=dict)
@@ -28,20 +29,23 @@ async def judge(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> V
     guards = asked(env.roads.guards, env.roads.periods, env.today())
     found = await gather(env, outgoing, chosen, guards)
     decision = decide(guards, found.facts)
+    unfit: Sequence[Fault] = ()
     refs: dict[str, str | int] = {"road": chosen.road, "guards": " ".join(guards)}
     if found.registers:
         refs["registers"] = " ".join(found.registers)
     if not isinstance(decision, Stopped) or decision.code in PERSONS:  # nobody is asked to release what cannot leave
-        decision = _unfit(env, outgoing, found, chosen) or decision
+        unfit = _unfit(env, outgoing, found, chosen)
+        decision = Stopped(unfit[0].code) if unfit else decision
+    if isinstance(decision, Stopped):
+        places = hold_places.find(decision.code, unfit, found.seen)
+        refs |= {"places": hold_places.to_ref(places)} if places.documents else {}
     return Verdict(decision, refs)
 
 
-def _unfit(env: Environment, outgoing: Outgoing, found: Gathered, chosen: StoredParcel) -> Stopped | None:
-    """The gravest fault of the files that a letter consists of: every document but the one that it is written from."""
+def _unfit(env: Environment, outgoing: Outgoing, found: Gathered, chosen: StoredParcel) -> Sequence[Fault]:
+    """The faults, the gravest first, of the files that a letter consists of: all documents but the one that it is written from."""
     road = road_of(chosen)
     if not road.letter:
-        return None
+        return ()
     data = env.types.type(outgoing.row.type).schema_document
-    leaving = [one for one in found.seen if one.name != data]
-    first = next(iter(faults(leaving, road, env.brev)), None)
-    return None if first is None else Stopped(first.code)
+    return faults([one for one in found.seen if one.name != data], road, env.brev)

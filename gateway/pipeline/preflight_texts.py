@@ -1,6 +1,6 @@
 """What caseworkers read when a letter's files keep it here (``gateway.letters.preflight``), in bokmål, by the fault's code.
 
-Each text says what is wrong with the document and what to change; page numbers stand beside it, where they help.
+Each text says what is wrong with the document and what to change; document and pages follow it (``texts.told``).
 """
 
 from typing import Final

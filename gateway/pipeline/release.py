@@ -12,12 +12,14 @@ from sqlalchemy import Connection, Row
 
 from gateway.domain.guards import PAPER_CODES, PERSONS
 from gateway.domain.guards.recipients import different
+from gateway.domain.lifecycle import Event
 from gateway.domain.message_type import Direction
 from gateway.domain.routing import Road
 from gateway.errors import ConflictError
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.hold_places import Places, from_ref
 from gateway.pipeline.notes import Note, keep
-from gateway.pipeline.texts import HOLDS
+from gateway.pipeline.texts import told
 from gateway.store import approvals, journal, parcels, payloads
 
 
@@ -25,7 +27,8 @@ from gateway.store import approvals, journal, parcels, payloads
 class Hold:
     """Why a message is held. ``needed``: how many people must release it, 0 where nobody can; ``persons``: how many have.
 
-    ``rule``: the rule's name, None where it was none.
+    ``rule``: the rule's name, None where it was none. ``places``: in which documents it is, without their names, so ``text``
+    names none.
     """
 
     cause: str
@@ -33,6 +36,7 @@ class Hold:
     rule: str | None
     needed: int
     persons: int
+    places: Places
 
     @property
     def missing(self) -> int:
@@ -45,7 +49,17 @@ def hold_of(conn: Connection, message_id: str, cause: str) -> Hold:
     rule = _rule_of(cause)
     needed = PERSONS.get(cause, 0 if rule is not None or cause.startswith("pdf-") else 1)
     persons = different(approvals.of(conn, message_id).get(cause, ()))
-    return Hold(cause, HOLDS.get(cause, cause), rule, needed, persons)
+    places = _places(conn, message_id, cause)
+    return Hold(cause, told(cause, places), rule, needed, persons, places)
+
+
+def _places(conn: Connection, message_id: str, cause: str) -> Places:
+    """As the gate found them when it stopped the message last; none for another cause, or once the content is shredded."""
+    entry = journal.newest(conn, message_id, Event.GUARDS_STOPPED.value)
+    if entry is None or entry["code"] != cause or payloads.find_key(conn, message_id) is None:
+        return Places()
+    kept = entry["refs"].get("places")
+    return Places() if kept is None else from_ref(kept)
 
 
 def _rule_of(cause: str) -> str | None:

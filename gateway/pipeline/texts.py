@@ -1,7 +1,9 @@
 """What caseworkers read, in bokmål: one sentence of what is wrong and one of what to do."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from gateway.pipeline.hold_places import Place, Places
 from gateway.pipeline.hold_texts import BY_RULE
 from gateway.pipeline.preflight_texts import BY_FAULT
 
@@ -64,6 +66,27 @@ HOLDS: Final[dict[str, str]] = (
     }
 )
 """Why a message that goes out is held, by its cause."""
+
+
+def told(cause: str, places: Places) -> str:
+    """Why a message is held, or a letter could not be sent, and in which documents that is: to be read by a person."""
+    text = HOLDS.get(cause, cause)
+    if not places.documents:
+        return text
+    more = "; og flere dokumenter" if places.more_documents else ""
+    return f"{text} Gjelder {'; '.join(map(_place, places.documents))}{more}."
+
+
+def _place(place: Place) -> str:
+    name = f" ({place.name})" if place.name is not None else ""
+    pages = f", side {_listed(place.pages, more=place.more_pages)}" if place.pages else ""
+    return f"dokument {place.document}{name}{pages}"
+
+
+def _listed(pages: Sequence[int], *, more: bool) -> str:
+    *first, last = [*map(str, pages), *(["flere"] if more else [])]
+    return f"{', '.join(first)} og {last}" if first else last
+
 
 STATES: Final[dict[str, str]] = {
     "RECEIVED": "Mottatt, åpnes",

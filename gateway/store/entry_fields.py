@@ -16,6 +16,8 @@ _WORDS: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,39}( |$)){0,32}")
 _OPTIONAL_WORD: Final = re.compile(r"[a-z0-9_-]{0,64}")
 _ID: Final = re.compile(r"[!-~]{1,128}")
 _PERSON: Final = re.compile(r"(?![0-9]{11}$)[^\x00-\x1f\x7f]{1,64}")  # a user id, no identity number
+_PLACE: Final = r"[1-9][0-9]{0,3}(?::[1-9][0-9]{0,3}(?:,[1-9][0-9]{0,3}){0,9}\+?)?"
+_PLACES: Final = re.compile(rf"{_PLACE}(?: {_PLACE}){{0,4}}(?: \+)?")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 DECISION: Final = re.compile(r"(?![0-9]{11}$)[0-9A-Za-z][0-9A-Za-z./-]{0,39}")
 _DIGEST: Final = re.compile(r"([0-9a-f]{32})?")
@@ -48,6 +50,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "outcome": _OPTIONAL_WORD,  # of a conclusion
     "needed": _COUNT,  # persons who must approve, in all
     "persons": _COUNT,  # who have
+    "places": _PLACES,  # documents and pages with the fault, by their numbers
     "reference": _DIGEST,  # the case system's, keyed
     "registers": _WORDS,  # of people, that the rules had asked
     "road": _WORD,

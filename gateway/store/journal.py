@@ -9,6 +9,7 @@ where there are several writers.
 
 import base64
 import hmac
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -273,6 +274,18 @@ def queue_lost(conn: Connection) -> int:
 def of_message(conn: Connection, message_id: str) -> list[Row[Any]]:
     """Every entry of a message, oldest first; not those that the unit which asks has noted itself."""
     return list(rows_by(conn, journal, message_id=message_id))
+
+
+def newest(conn: Connection, message_id: str, event: str) -> dict[str, Any] | None:
+    """The last entry of a message that tells of this event."""
+    query = (
+        select(journal.c.entry)
+        .where(journal.c.message_id == message_id, journal.c.event == event)
+        .order_by(journal.c.id.desc())
+        .limit(1)
+    )
+    entry = conn.execute(query).scalar_one_or_none()
+    return None if entry is None else dict(json.loads(entry))
 
 
 def feed(conn: Connection, tenants: list[str], after: int, limit: int) -> list[Row[Any]]:

@@ -1,5 +1,6 @@
 """What keeps a letter's PDFs here, on each kind of road: real files, read as the gateway reads them."""
 
+import json
 import subprocess
 
 import pytest
@@ -7,6 +8,7 @@ from pikepdf import Array, Dictionary, Name, ObjectStreamMode, String
 
 from gateway.config import Brev, Vei
 from gateway.domain.routing import Road
+from gateway.errors import DocumentError
 from gateway.letters.inspection import from_record, to_record
 from gateway.letters.preflight import faults
 from gateway.letters.screening import Known
@@ -133,23 +135,23 @@ def test_what_cannot_be_read_is_told_and_nothing_else_of_it(inspected, pdf, code
 
 
 @pytest.mark.parametrize(
-    ("pdf", "code", "detail"),
+    ("pdf", "code", "pages", "detail"),
     [
-        (kit.letter(size=(kit.A4[0] * 1.41, kit.A4[1] * 1.41)), "pdf-not-a4", "1"),  # A3
-        (kit.letter(size=(612, 792)), "pdf-not-a4", "1"),  # US letter: 216 mm wide
-        (kit.letter(size=(7000, 9000)), "pdf-not-a4", "1"),
-        (kit.letter(placed=[(5, 100, "12")]), "pdf-margin", "1"),
-        (kit.letter(placed=[(16, 250, "Side")]), "pdf-margin", "1"),
-        (kit.rotated(kit.letter(size=(kit.A4[1], kit.A4[0]), placed=[(150, 205, "fot")]), 90), "pdf-margin", "1"),
-        (kit.letter(size=(kit.A4[1], kit.A4[0]), placed=[(120, 205, "fot")]), "pdf-margin", "1"),
-        (kit.with_password(SOUND, to_open=False), "pdf-password", ""),
-        (kit.changed(SOUND, lambda _: None, force_version="2.0"), "pdf-version", "2.0"),
+        (kit.letter(size=(kit.A4[0] * 1.41, kit.A4[1] * 1.41)), "pdf-not-a4", (1,), ""),  # A3
+        (kit.letter(size=(612, 792)), "pdf-not-a4", (1,), ""),  # US letter: 216 mm wide
+        (kit.letter(size=(7000, 9000)), "pdf-not-a4", (1,), ""),
+        (kit.letter(placed=[(5, 100, "12")]), "pdf-margin", (1,), ""),
+        (kit.letter(placed=[(16, 250, "Side")]), "pdf-margin", (1,), ""),
+        (kit.rotated(kit.letter(size=(kit.A4[1], kit.A4[0]), placed=[(150, 205, "fot")]), 90), "pdf-margin", (1,), ""),
+        (kit.letter(size=(kit.A4[1], kit.A4[0]), placed=[(120, 205, "fot")]), "pdf-margin", (1,), ""),
+        (kit.with_password(SOUND, to_open=False), "pdf-password", (), ""),
+        (kit.changed(SOUND, lambda _: None, force_version="2.0"), "pdf-version", (), "2.0"),
     ],
 )
-def test_what_cannot_be_printed_may_still_go_digitally(inspected, pdf, code, detail):
+def test_what_cannot_be_printed_may_still_go_digitally(inspected, pdf, code, pages, detail):
     assert codes(inspected, pdf, DIGITAL) == []
     (fault,) = faults([inspected(pdf)], PAPER, BREV)
-    assert (fault.code, fault.document, fault.detail) == (code, "brev.pdf", detail)
+    assert (fault.code, fault.document, fault.pages, fault.detail) == (code, "brev.pdf", pages, detail)
 
 
 @pytest.mark.parametrize("turned", [90, 180, 270])
@@ -220,3 +222,11 @@ def test_what_was_seen_is_read_back_as_it_was_kept(inspected):
     pdfs = [SOUND, b"", kit.with_file(SOUND), kit.with_properties(SOUND, Title="\U0001f600 Kari")]
     seen = tuple(inspected(pdf, KNOWN) for pdf in pdfs)
     assert from_record(to_record(seen)) == seen
+
+
+def test_a_record_of_an_older_gateway_is_no_record(inspected):
+    """It had one list of pages for all that was found; its documents are looked at anew."""
+    (told,) = json.loads(to_record([inspected(SOUND)]))
+    told["findings"]["pages"] = [1, 2]
+    with pytest.raises(DocumentError):
+        from_record(json.dumps([told]).encode())

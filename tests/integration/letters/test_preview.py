@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from gateway.cli import run
+from gateway.pipeline.texts import HOLDS
 from tests import pdf_kit as kit
 from tests.conftest import ROOT
 
@@ -31,11 +32,10 @@ def test_a_sound_letter_has_its_price_and_exit_code_0(folder, capsys):
 
 
 def test_faults_are_told_with_document_and_page_in_bokmal(folder, capsys):
-    assert preflight(folder, "smal.pdf", "ark.xlsx", "--road", "digipost:post") == 1
+    assert preflight(folder, "brev.pdf", "ark.xlsx", "smal.pdf", "--road", "digipost:post") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("smal.pdf (1): En side har tekst i venstre marg")
-    assert lines[0].endswith("[pdf-margin]")
-    assert lines[1].endswith("[file-type-not-allowed]")
+    assert lines[0] == f"{HOLDS['file-type-not-allowed']} Gjelder dokument 2 (ark.xlsx). [file-type-not-allowed]"
+    assert lines[1] == f"{HOLDS['pdf-margin']} Gjelder dokument 3 (smal.pdf), side 1. [pdf-margin]"
     assert preflight(folder, "smal.pdf") == 0  # digitally it may go
 
 
@@ -43,7 +43,11 @@ def test_programs_get_json(folder, capsys):
     assert preflight(folder, "brev.pdf", "smal.pdf", "--json", "--road", "digipost:post") == 1
     told = json.loads(capsys.readouterr().out)
     assert [one["pages"] for one in told["documents"]] == [1, 1]
-    assert [fault["code"] for fault in told["faults"]] == ["pdf-margin"]
+    ((code, documents),) = [(fault["code"], fault["documents"]) for fault in told["faults"]]
+    assert (code, documents) == (
+        "pdf-margin",
+        [{"document": 2, "pages": [1], "more_pages": False, "name": "smal.pdf"}],
+    )
     assert told["price"] == {"kroner": "32.19", "at_most": "32.19", "sheets": 2, "large_envelope": False}
 
 

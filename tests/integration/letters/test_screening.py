@@ -35,7 +35,12 @@ def test_what_is_sought_is_found_on_its_page_and_the_text_is_not_kept(inspected)
     assert findings.screened
     assert (findings.foreign_numbers, findings.other_case_numbers) == (1, 1)
     assert (findings.protected_addresses, findings.reporters_names) == (1, 1)
-    assert findings.pages == (2, 4)
+    assert findings.pages == {
+        "foreign_numbers": (2,),
+        "other_case_numbers": (2,),
+        "protected_addresses": (4,),
+        "reporters_names": (4,),
+    }
     record = to_record([seen])
     assert not [word for word in (NUMBER, NUMBER[6:], "2026/18", "Storgata", "Hansen") if word.encode() in record]
     assert from_record(record) == (seen,)
@@ -129,7 +134,7 @@ def test_a_letterhead_of_another_municipality_is_found_in_its_upper_part_alone(i
 )
 def test_data_are_screened_as_text(inspected, media_type, content):
     findings = found(inspected, content.encode(), media_type)
-    assert (findings.screened, findings.foreign_numbers, findings.pages) == (True, 1, (0,))
+    assert (findings.screened, findings.foreign_numbers, findings.pages) == (True, 1, {"foreign_numbers": (0,)})
 
 
 @pytest.mark.parametrize(

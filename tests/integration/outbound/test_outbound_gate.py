@@ -87,6 +87,8 @@ async def test_a_held_message_tells_its_rule_what_to_do_and_how_many_people_it_t
         "code": "r18-four-eyes",
         "rule": "R18",
         "text": HOLDS["r18-four-eyes"],
+        "places": [],
+        "moreDocuments": False,
         "personsNeeded": 2,
         "personsSoFar": 1,
     }

@@ -10,6 +10,7 @@ from gateway import config
 from gateway.app import environment
 from gateway.cli import app
 from gateway.pipeline.hand_over import CaseSystemClient
+from gateway.pipeline.texts import HOLDS
 from tests.integration.outbound.kit import Scripted, hand_in, melding, with_roads
 from tests.postgres import settings_for
 from tests.work import work_off
@@ -43,7 +44,10 @@ def release(site, message_id, person, *more):
 
 def test_a_release_tells_how_many_more_people_it_takes_and_the_same_one_twice_is_one(site, held):
     first = release(site, held[0], "kari")
-    assert (first.exit_code, first.stdout.splitlines()[1:]) == (0, ["1 more must release it: r18-four-eyes"])
+    assert (first.exit_code, first.stdout.splitlines()[1:]) == (
+        0,
+        ["1 more must release it: r18-four-eyes", HOLDS["r18-four-eyes"]],
+    )
     assert json.loads(release(site, held[0], "kari", "--json").stdout)["missing"] == 1
     told = json.loads(run(site, "trace", held[0], "--json").stdout)["hold"]
     assert (told["rule"], told["needed"], told["persons"]) == ("R18", 2, 1)
