@@ -50,7 +50,7 @@ from gateway.pipeline.witnesses import watching_witnesses
 from gateway.pipeline.worker import Incarnation, run_suspects, run_worker, watch_suspects
 from gateway.ports import SystemClock
 from gateway.spi import Adapter
-from gateway.store import log
+from gateway.store import log, partners
 from gateway.store.database import Store
 from gateway.store.opening import embedded, engine_lock, opened_store
 from gateway.store.payloads import PayloadFolder
@@ -169,9 +169,12 @@ async def engine(
         group.create_task(run_sweeper(env, incarnation, stop))
         group.create_task(run_upkeep(env, stop))
         group.create_task(run_hourly(env, stop))
-        for name, adapter in adapters.items():
-            if adapter.outbound is not None:
+        for name in await env.store.read(partners.names):
+            if (
+                name not in adapters or adapters[name].outbound is not None
+            ):  # what waits for one that is gone is told so
                 group.create_task(run_road(env, incarnation, name, stop))
+        for name, adapter in adapters.items():
             if adapter.inbound is not None:
                 group.create_task(run_inbound(env, name, adapter.inbound, stop))
         try:

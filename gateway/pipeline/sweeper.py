@@ -69,11 +69,12 @@ async def sweep(env: Environment, incarnation: Incarnation, memory: Memory | Non
     await env.store.write(lambda conn: _lapse_claims(env, conn, memory.wall), Point.SWEEP)
     await env.store.write(lambda conn: _ring_rests(env, conn), Point.SWEEP)
     await env.store.write(lambda conn: _ring_clocks(env, conn), Point.SWEEP)
-    while await env.store.write(journal.number_pending, Point.NUMBER):
+    store = env.giving_way().store  # of what follows, nothing is urgent
+    while await store.write(journal.number_pending, Point.NUMBER):
         pass
     if env.heads is not None:
-        await env.heads.publish(env.store, env.now())
-    await env.store.read(_measure)
+        await env.heads.publish(store, env.now())
+    await store.read(_measure)
 
 
 async def _dead(env: Environment, memory: Memory) -> frozenset[str]:

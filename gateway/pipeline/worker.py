@@ -125,13 +125,13 @@ async def _neighbours(env: Environment, incarnation: Incarnation, rest: list[Ite
 
 async def _due(env: Environment, lanes: Sequence[Lane], *, suspects: bool) -> bool:
     """Look before claiming: several are woken for the same work, and a claim is a turn of the one writer."""
-    names, closed = [lane.value for lane in lanes], _closed(env, suspects=suspects)
-    return await env.store.read(lambda conn: outbox.due(conn, lanes=names, suspects=suspects, closed_partners=closed))
+    names, partner = [lane.value for lane in lanes], _partner(suspects=suspects)
+    return await env.store.read(lambda conn: outbox.due(conn, lanes=names, suspects=suspects, only_partner=partner))
 
 
-def _closed(env: Environment, *, suspects: bool) -> Sequence[str]:
-    """Partners whose calls have workers of their own (``pipeline.traffic``); their suspects run here, and call nobody."""
-    return () if suspects else (*env.roads.names(), outbox.BELLS)
+def _partner(*, suspects: bool) -> str | None:
+    """Calls have workers of their own (``pipeline.traffic``); their suspects run here, and call nobody."""
+    return None if suspects else outbox.GATEWAY
 
 
 async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lane], *, suspects: bool) -> list[Item]:
@@ -145,7 +145,7 @@ async def _claim(env: Environment, incarnation: Incarnation, lanes: Sequence[Lan
             limit=_BATCH,
             lease_s=env.settings.engine.lease_s,
             suspects=suspects,
-            closed_partners=_closed(env, suspects=suspects),
+            only_partner=_partner(suspects=suspects),
         )
 
     lane = Lane.CONCERN if Lane.CONCERN in lanes else Lane.ORDINARY

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Integer, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, func, literal_column, or_, select
 
 from gateway.domain.lifecycle import Effect
 from gateway.store import journal
@@ -99,26 +99,22 @@ def due(
     *,
     lanes: Collection[str],
     suspects: bool,
-    closed_partners: Collection[str] = (),
     only_partner: str | None = None,
 ) -> bool:
     """Whether a claim would find something now."""
     query = _claimable(suspects=suspects, one_partner=only_partner is not None, lock=False)
-    values = _claim_values(conn, lanes, closed_partners, only_partner)
+    values = _claim_values(conn, lanes, only_partner)
     return conn.execute(query, values | {"limit": 1}).first() is not None
 
 
-def _claim_values(
-    conn: Connection, lanes: Collection[str], closed_partners: Collection[str], only_partner: str | None
-) -> dict[str, Any]:
-    partners = list(closed_partners) if only_partner is None else [only_partner]
-    return {"lanes": list(lanes), "now": now_us(conn), "partners": partners}
+def _claim_values(conn: Connection, lanes: Collection[str], only_partner: str | None) -> dict[str, Any]:
+    partner = {} if only_partner is None else {"partner": only_partner}
+    return {"lanes": list(lanes), "now": now_us(conn)} | partner
 
 
 @cache
 def _claimable(*, suspects: bool, one_partner: bool, lock: bool) -> Select[Any]:
-    """What may be claimed, the oldest first, of any partners but some or of one alone."""
-    partners: BindParameter[str] = bindparam("partners", expanding=True)
+    """What may be claimed, the oldest first, of any partner or of one alone. Suspects are few: an index has them alone."""
     query = (
         select(queue_item.c.id)
         .where(
@@ -126,12 +122,13 @@ def _claimable(*, suspects: bool, one_partner: bool, lock: bool) -> Select[Any]:
             queue_item.c.run_at <= bindparam("now"),
             queue_item.c.lease_owner.is_(None),
             queue_item.c.parked.is_(None),
-            queue_item.c.suspect == int(suspects),
-            queue_item.c.partner.in_(partners) if one_partner else queue_item.c.partner.not_in(partners),
+            queue_item.c.suspect == literal_column(str(int(suspects))),
         )
         .order_by(queue_item.c.run_at, queue_item.c.id)
         .limit(bindparam("limit", type_=Integer))
     )
+    if one_partner:
+        query = query.where(queue_item.c.partner == bindparam("partner"))
     return query.with_for_update(skip_locked=True) if lock else query
 
 
@@ -143,14 +140,13 @@ def claim(
     limit: int,
     lease_s: float,
     suspects: bool,
-    closed_partners: Collection[str] = (),
     only_partner: str | None = None,
 ) -> list[Item]:
     """Take up to ``limit`` due items of these lanes. Suspects are taken one at a time and never with others.
 
-    ``closed_partners`` have workers of their own, who take theirs by ``only_partner``.
+    ``only_partner``: calls have workers of their own, and so has what is done here (``GATEWAY``); None takes any.
     """
-    values = _claim_values(conn, lanes, closed_partners, only_partner)
+    values = _claim_values(conn, lanes, only_partner)
     chosen = _claimable(suspects=suspects, one_partner=only_partner is not None, lock=True)
     ids = conn.execute(chosen, values | {"limit": 1 if suspects else limit}).scalars().all()
     if not ids:

@@ -17,6 +17,11 @@ def ensure(conn: Connection, name: str, window: int) -> None:
     insert_new(conn, partner, {"name": name, "window": window}, ["name"])
 
 
+def names(conn: Connection) -> frozenset[str]:
+    """Every partner that ever had a road here."""
+    return frozenset(conn.execute(select(partner.c.name)).scalars())
+
+
 def touch(conn: Connection, name: str) -> None:
     """Write the partner's row as it is: a trial of whether anything can be written."""
     conn.execute(partner.update().where(partner.c.name == name).values(window=partner.c.window))
