@@ -193,6 +193,7 @@ PDF_DEPTH_MAX: Final = 100  # of lists and dictionaries in one object
 PDF_TEXT_CHARS_MAX: Final = 2_000_000  # what has more was not read
 PDF_ASIDES_MAX: Final = 10_000  # form fields, notes and headings
 PDF_ANSWER_BYTES_MAX: Final = 32 * MIB
+ADDRESS_LINE_CHARS_MAX: Final = 200  # that an envelope states or a register tells; a screening looks for all of it
 HOLD_DOCUMENTS_TOLD: Final = 5  # that a hold names; the journal's list of fields bounds them alike
 HOLD_PAGES_TOLD: Final = 10  # of each
 SCREENED_TEXT_BYTES_MAX: Final = 4 * MIB  # of a JSON or XML document; a larger one counts as not read

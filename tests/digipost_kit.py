@@ -7,6 +7,7 @@ import json
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from lxml import etree
 
 from adapters.digipost import open_road
 from adapters.digipost.settings import DigipostSettings
@@ -35,6 +37,19 @@ from gateway.simulators.digipost.signing import Broker
 from gateway.spi import Address, Awaited, Context, Letter, LetterDocument, Parcel
 from gateway.testing.clock import HandClock
 from gateway.testing.pki import Credential, Pki, certificate_pem, receive_key
+
+SCHEMAS = ("api_v8.xsd", "api_v8.java-client.xsd")
+"""Both that are published."""
+
+
+def schema_of(reference: Path, file: str) -> etree.XMLSchema:
+    """Digipost's schema together with that of the data types, which stand inside it."""
+    folder = reference / "digipost" / "xsd"
+    both = etree.Element("{http://www.w3.org/2001/XMLSchema}schema")
+    for namespace, name in (("v8", file), ("datatypes", "datatypes.xsd")):
+        place = {"namespace": f"http://api.digipost.no/schema/{namespace}", "schemaLocation": (folder / name).as_uri()}
+        etree.SubElement(both, "{http://www.w3.org/2001/XMLSchema}import", place)
+    return etree.XMLSchema(both)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Folkeregisteret's JSON, from Skatteetaten's public documentation and examples: pure functions.
 
-Read are standing, name and grading. Addresses are neither asked for nor read. A part that was asked for and did not come
-is no answer, so that a right that we lack never reads as "nothing is protected".
+Read are standing, name and grading, and where somebody lives where the operator says so. A part that was asked for and did
+not come is no answer, so that a right that we lack never reads as "nothing is protected"; an address that did not come is none.
 """
 
 from datetime import datetime
 from typing import Final, NoReturn
 
-from gateway.spi import DocumentError, Grading, Json, Resident, Standing, limits
+from gateway.spi import DocumentError, Grading, Json, Residence, Resident, Standing, limits
 
 _STANDINGS: Final = {"bosatt": Standing.RESIDENT, "utflyttet": Standing.EMIGRATED, "doed": Standing.DEAD}
 _GRADINGS: Final = {
@@ -39,6 +39,7 @@ def read_resident(answer: Json, person: str, asked_at: datetime, *, ungraded_whe
         grading=_grading(found, ungraded_when_absent=ungraded_when_absent),
         asked_at=asked_at,
         name=_name(_only(found, "navn")),
+        residence=_residence(found),
     )
 
 
@@ -96,6 +97,29 @@ def _name(row: Json) -> str:
     if not name or len(name) > limits.PERSON_NAME_CHARS_MAX or not name.isprintable():
         _refuse("a name that nobody can read")
     return name
+
+
+def _residence(person: Json) -> Residence | None:
+    """Street, number and place of the one dwelling that holds now. None: it was not asked for, or has another form."""
+    if "bostedsadresse" not in person:
+        return None
+    current = _current(person, "bostedsadresse")
+    street = current[0].get("vegadresse") if len(current) == 1 else None
+    if not isinstance(street, dict):
+        return None
+    number, place = (
+        part if isinstance(part := street.get(name), dict) else {} for name in ("adressenummer", "poststed")
+    )
+    words = [_text(street, "adressenavn"), _text(number, "husnummer"), _text(number, "husbokstav")]
+    line = " ".join(word for word in words if word)
+    return Residence((line,), _text(place, "postnummer"), _text(place, "poststedsnavn")) if words[0] else None
+
+
+def _text(row: Json, name: str) -> str:
+    """Empty where it is none that we take."""
+    text = row.get(name)
+    good = isinstance(text, str) and text.isprintable() and len(text) <= limits.ADDRESS_LINE_CHARS_MAX
+    return text.strip() if isinstance(text, str) and good else ""
 
 
 def _word(row: Json, name: str) -> str:

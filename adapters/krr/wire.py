@@ -1,7 +1,7 @@
 """KRR's JSON (digipost.md 10.2): pure functions.
 
-Read are the words that decide about a letter. Addresses, telephone numbers and certificates are passed over unseen, and so
-are times, of which some have an offset of two digits.
+Read are the words that decide about a letter, and the e-mail address of who can be notified. Telephone numbers and
+certificates are passed over unseen, and so are times, of which some have an offset of two digits.
 """
 
 import re
@@ -16,6 +16,7 @@ _NOTIFIABLE: Final = {"KAN_VARSLES": True, "KAN_IKKE_VARSLES": False}
 _ACTIVE: Final = "AKTIV"
 _STATUSES: Final = frozenset({_ACTIVE, "SLETTET", "IKKE_REGISTRERT"})
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+_EMAIL: Final = re.compile(r"[^\s@<>(),;:\"\\]{1,64}@[^\s@<>(),;:\"\\]{1,189}")
 
 
 def question(person: str) -> Json:
@@ -30,13 +31,16 @@ def read_contact(answer: Json, person: str, asked_at: datetime) -> Contact:
     """
     row = _row(answer, person)
     registered = _word(row, "status", _STATUSES) == _ACTIVE
+    reserved = _RESERVED[_word(row, "reservasjon", _RESERVED)]
+    notifiable = _notifiable(row, registered=registered)
     return Contact(
-        reserved=_RESERVED[_word(row, "reservasjon", _RESERVED)],
+        reserved=reserved,
         registered=registered,
-        notifiable=_notifiable(row, registered=registered),
+        notifiable=notifiable,
         mailbox=_has_mailbox(row),
         asked_at=asked_at,
         language=_language(row),
+        email=_email(row) if registered and notifiable and not reserved else None,
     )
 
 
@@ -77,6 +81,14 @@ def _language(row: Json) -> str | None:
     """The language that the person wishes; none where it is no code, since nothing depends on it but a form of words."""
     language = row.get("spraak")
     return language if isinstance(language, str) and _LANGUAGE.fullmatch(language) else None
+
+
+def _email(row: Json) -> str | None:
+    """None where there is none that can be written to: the letter goes all the same."""
+    told = row.get("kontaktinformasjon")
+    address = told.get("epostadresse") if isinstance(told, dict) else None
+    good = isinstance(address, str) and address.isprintable() and _EMAIL.fullmatch(address)
+    return address if good else None
 
 
 def _refuse(why: str) -> NoReturn:

@@ -1,6 +1,6 @@
 """What the public registers tell of a person: only what decides whether and how a letter may be sent.
 
-No address, no telephone number, no e-mail: what is not needed is not fetched into a type of ours.
+No telephone number: what is not needed is not fetched into a type of ours. Addresses are kept in no store of ours.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Contact:
     """A person in the contact and reservation register (KRR; ``digipost.md`` 10.2), at ``asked_at``.
 
     ``registered``: there is an active entry. ``notifiable``: the register's own word, never computed anew.
-    ``mailbox``: the person has chosen a digital mailbox.
+    ``mailbox``: the person has chosen a digital mailbox. ``email``: where somebody who can be notified is.
     """
 
     reserved: bool
@@ -39,13 +39,27 @@ class Contact:
     mailbox: bool
     asked_at: datetime
     language: str | None = None
+    email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Residence:
+    """Where somebody lives, to be looked for in what may not tell it. ``lines``: above postcode and place."""
+
+    lines: tuple[str, ...] = field(repr=False)
+    postnummer: str = field(default="", repr=False)
+    poststed: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """A person in Folkeregisteret at ``asked_at``. ``name``: as it is now, to be held against the envelope's."""
+    """A person in Folkeregisteret at ``asked_at``. ``name``: as it is now, to be held against the envelope's.
+
+    ``residence``: None where it was not asked for, or nobody here can read it.
+    """
 
     standing: Standing
     grading: Grading
     asked_at: datetime
     name: str = field(default="", repr=False)
+    residence: Residence | None = field(default=None, repr=False)

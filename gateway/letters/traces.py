@@ -70,7 +70,7 @@ class Search:
     known: Known = field(repr=False)
     case_number: re.Pattern[str] | None
     case_numbers: frozenset[str] = field(repr=False)
-    addresses: tuple[str, ...] = field(repr=False)
+    addresses: tuple[re.Pattern[str], ...] = field(repr=False)
     reporters: tuple[str, ...] = field(repr=False)
     own_municipalities: frozenset[str]
 
@@ -81,7 +81,7 @@ class Search:
             known,
             re.compile(rf"(?<!\w)(?:{known.case_number_form})(?!\w)") if known.case_number_form else None,
             frozenset(map(plain_words, known.case_numbers)),
-            tuple(filter(None, (plain_words(line) for line in known.protected_addresses))),
+            tuple(_spaced_anyhow(line) for line in map(plain_words, known.protected_addresses) if line),
             tuple(order for name in known.reporter_names for order in _orders(name)),
             frozenset(word for name in known.municipalities for word in plain_words(name).split()),
         )
@@ -96,7 +96,7 @@ class Search:
             "foreign_numbers": len(numbers - self.known.numbers),
             "parents_numbers": len(numbers & self.known.parents_numbers),
             "other_case_numbers": len(set(map(plain_words, cases)) - self.case_numbers),
-            "protected_addresses": sum(f" {line} " in words for line in self.addresses),
+            "protected_addresses": sum(line.search(words) is not None for line in self.addresses),
             "reporters_names": sum(f" {name} " in words for name in self.reporters),
         }
 
@@ -150,6 +150,11 @@ def _numbers(view: str) -> Iterator[str]:
         yield "".join(found.groups())
     for found in _SPACED.finditer(view):
         yield found[0].replace(" ", "")
+
+
+def _spaced_anyhow(line: str) -> re.Pattern[str]:
+    """Plain words, however they are divided: ``12b`` for ``12 b``, a word broken at a hyphen, letters set apart."""
+    return re.compile(r"(?<!\w)" + " ?".join(map(re.escape, line.replace(" ", ""))) + r"(?!\w)")
 
 
 def _orders(name: str) -> Iterator[str]:

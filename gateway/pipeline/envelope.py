@@ -4,6 +4,7 @@ Unknown fields are refused, and every text and list is bounded. What the gateway
 ``mottattTidspunkt``, ``frister`` and ``sporing``; nor do digests, which we make from the bytes.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
@@ -35,7 +36,7 @@ from gateway.pipeline.envelope_fields import (
     Prose,
     Uuid,
 )
-from gateway.pipeline.envelope_letter import Brev, Godkjenning, Melder, Person
+from gateway.pipeline.envelope_letter import Brev, Godkjenning, Melder, Person, Postadresse
 from gateway.pipeline.validate import has_few_values
 
 
@@ -137,8 +138,9 @@ class Barn(EnvelopeField):
 class Part(EnvelopeField):
     """A party of the case.
 
-    ``adresseSkjultFor``: the roles that may not learn where this party is, by decision; an empty list says that there are
-    none. ``partsrett``: whether the party may read the case's documents. ``fullmaktTil``: the last day of a
+    ``adresseSkjultFor``: who may not learn where this party is, by decision, by role or identity number; an empty list says
+    that there are none. ``adresse``: where it is, looked for in documents of those who may not learn it; it never leaves
+    (``without_addresses``). ``partsrett``: whether the party may read the case's documents. ``fullmaktTil``: the last day of a
     representative's authority. ``besluttetForBarn``: that a child under 15 gets this letter was decided.
     """
 
@@ -149,6 +151,7 @@ class Part(EnvelopeField):
     reservert: bool
     sprak: Code | None = None
     adresse_skjult_for: Annotated[list[Code], Field(max_length=limits.ENVELOPE_LIST_MAX)] | None = None
+    adresse: Postadresse | None = Field(default=None, repr=False)
     partsrett: bool | None = None
     fullmakt_til: Annotated[date, Field(strict=False)] | None = None
     besluttet_for_barn: bool | None = None
@@ -261,6 +264,15 @@ def read_envelope(raw: bytes) -> Melding:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         raise MalformedRequestError("; ".join(_fault(fault) for fault in faults[:5])) from None
+
+
+def without_addresses(raw: bytes) -> bytes:
+    """A stored envelope as it may leave: without where the parties are; the same octets where none is stated."""
+    envelope = json.loads(raw)
+    stating = [part for part in envelope.get("parter", []) if "adresse" in part]
+    for part in stating:
+        del part["adresse"]
+    return json.dumps(envelope, ensure_ascii=False).encode() if stating else raw
 
 
 def _fault(fault: Any) -> str:

@@ -9,7 +9,10 @@ from gateway.pipeline.envelope_fields import Code, EnvelopeField, Identity, Name
 
 
 class Postadresse(EnvelopeField):
-    """Where a letter is printed for, if a named person lets it be printed; ``land`` (ISO 3166-1 alpha-2) for abroad."""
+    """Where a letter is printed for, if a named person lets it be printed, or where a party is.
+
+    ``land`` (ISO 3166-1 alpha-2) for abroad.
+    """
 
     adresselinjer: Annotated[list[Name], Field(min_length=1, max_length=4)]
     postnummer: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = None
@@ -49,12 +52,17 @@ class Avtale(EnvelopeField):
 
 
 class Brev(EnvelopeField):
-    """What a letter needs beside its documents. What shows outside has words of ours, never the sender's."""
+    """What a letter needs beside its documents. What shows outside has words of ours, never the sender's.
+
+    ``sms_etter_timer``, ``epost_etter_timer``: notices so many hours later, the SMS where it is unread. Nobody states an
+    e-mail address: KRR is asked for it when the letter leaves.
+    """
 
     sprak: Literal["nb", "nn"] = "nb"
     leveres_tidligst: Annotated[AwareDatetime, Field(strict=False)] | None = None
     apningskvittering: bool = False
     sms_etter_timer: Annotated[list[Annotated[int, Field(ge=1, le=240)]], Field(max_length=3)] = []
+    epost_etter_timer: Annotated[list[Annotated[int, Field(ge=1, le=240)]], Field(max_length=3)] = []
     forseglet: bool = False
     rekommandert: bool = False
     avtale: Avtale | None = None

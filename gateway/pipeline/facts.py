@@ -59,7 +59,7 @@ async def gather(env: Environment, outgoing: Outgoing, chosen: StoredParcel, gua
     asks_residents = about_people and bool(listed & _OF_POPULATION)
     residents = await _residents(env, melding) if asks_residents else {}
     asks_contact = road.letter and not road.on_paper and bool(listed & _OF_CONTACTS)
-    seen = await look(env, outgoing) if road.letter or listed & _OF_TEXTS else ()
+    seen = await look(env, outgoing, residents) if road.letter or listed & _OF_TEXTS else ()
     facts = Facts(
         now=now,
         day=day,
@@ -129,8 +129,10 @@ async def _residents(env: Environment, melding: Melding) -> stated.Residents:
 
 
 async def _contact(env: Environment, melding: Melding) -> Contact | None:
+    """What KRR says, but for the address: no rule asks for it."""
     to = melding.mottaker
-    return await registers.contact(env, melding.tenant, to.fodselsnummer) if isinstance(to, Person) else None
+    found = await registers.contact(env, melding.tenant, to.fodselsnummer) if isinstance(to, Person) else None
+    return None if found is None else replace(found, email=None)
 
 
 async def _road_facts(env: Environment, melding: Melding, road: Road) -> RoadFacts:

@@ -44,6 +44,7 @@ _ADDRESSES: Final = {
     "r07-tells-address": "R07: En parts adresse er skjult for mottakeren, og et dokument er merket med adresse eller mangler opplysning om innhold. Fjern adressen, oppgi innholdet og send på nytt.",
     "r07-address-found": "R07: Adressen som er skjult for mottakeren, står i et dokument. Fjern den og send på nytt.",
     "r07-not-masked": "R07: En parts adresse er skjult for mottakeren, men et dokument er ikke sladdet og kontrollert. Sladd det, la en navngitt person bekrefte det, og send på nytt.",
+    "r07-address-not-given": "R07: En parts adresse er skjult for mottakeren, men verken oppgitt eller kjent fra Folkeregisteret, så dokumentene er ikke gjennomsøkt etter den. Oppgi adressen og send på nytt, eller la to personer lese dokumentene før de slipper forsendelsen.",
     "r07-not-screened": "R07: En parts adresse er skjult for mottakeren, og teksten i et dokument kunne ikke leses maskinelt. To personer må lese dokumentet før de slipper forsendelsen.",
 }
 

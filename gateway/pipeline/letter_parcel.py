@@ -9,6 +9,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -18,12 +19,14 @@ from gateway.domain.message_type import LetterForm
 from gateway.errors import PolicyError, StoreError
 from gateway.letters import window
 from gateway.letters.inspection import PDF
+from gateway.pipeline import registers
 from gateway.pipeline.envelope_letter import Avtale, Brev, Person
 from gateway.pipeline.environment import Environment
-from gateway.pipeline.look import look
+from gateway.pipeline.look import looked
 from gateway.pipeline.outgoing import Outgoing, road_of
+from gateway.pipeline.roads import OpenRoad
 from gateway.pipeline.vault import SealedRecord
-from gateway.spi import Appointment, Letter, LetterDocument, PostalAddress, PrintOrder
+from gateway.spi import Appointment, EmailNotice, Letter, LetterDocument, PostalAddress, PrintOrder
 from gateway.store import approvals, messages, payloads
 from gateway.store.parcels import StoredParcel
 from gateway.store.payloads import StoredRecord
@@ -84,7 +87,7 @@ async def fix(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Sea
     rows, records, released_by = await env.store.read(partial(_stored, outgoing=outgoing))
     if not rows:
         raise PolicyError(NO_DOCUMENT)
-    pages = {one.name: one.pages for one in await look(env, outgoing)}
+    pages = {one.name: one.pages for one in await looked(env, outgoing)}
     fixed = await asyncio.to_thread(_documents, env, outgoing, rows, records, pages, _subjects(form, brev, len(rows)))
     particulars = _Particulars(fixed)
     if road_of(chosen).on_paper:
@@ -119,6 +122,23 @@ async def letter(env: Environment, outgoing: Outgoing, chosen: StoredParcel, sto
         sms_after_hours=tuple(brev.sms_etter_timer),
         print_order=_print_order(to, brev, particulars) if road_of(chosen).on_paper else None,
     )
+
+
+async def with_email(env: Environment, outgoing: Outgoing, road: OpenRoad, letter: Letter) -> Letter:
+    """The letter with the notice by e-mail that was asked for, to where KRR says now.
+
+    Without one where the person cannot be notified or is reserved, KRR gives no address, or the road has no words of its own for
+    a notice: that a notice is not possible keeps no letter here. The address is in this attempt alone.
+    """
+    hours = (outgoing.melding.brev or Brev()).epost_etter_timer
+    if not hours or letter.print_order is not None or not road.notices:
+        return letter
+    found = await registers.contact(env, outgoing.row.tenant, letter.person)
+    if found is None or found.email is None or found.reserved or not found.notifiable:
+        env.log.info("letter.no_email_notice", tenant=outgoing.row.tenant, message_id=outgoing.row.id)
+        return letter
+    start = letter.delivery_time or env.clock.now()
+    return replace(letter, email=EmailNotice(found.email, tuple(start + timedelta(hours=each) for each in hours)))
 
 
 def _stored(conn: Connection, outgoing: Outgoing) -> tuple[list[Row[Any]], dict[str, StoredRecord], str]:

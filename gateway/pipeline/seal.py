@@ -17,7 +17,7 @@ from gateway.domain.routing import LOOPBACK
 from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError, UnknownResourceError
 from gateway.pipeline import letter_parcel
 from gateway.pipeline.enclose import CANNOT_SEAL, NO_SIGNING_KEY, RECIPIENT_UNKNOWN, File, seal_files
-from gateway.pipeline.envelope import ENVELOPE_FILE
+from gateway.pipeline.envelope import ENVELOPE_FILE, without_addresses
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing, road_of, still_owed
 from gateway.pipeline.roads import OpenRoad
@@ -49,7 +49,12 @@ async def sealed_parcel(
         records = await env.store.write(
             lambda conn: _keep(env, conn, item, chosen, made), Point.SEALED, Lane(item.lane)
         )
-    return await _parcel(env, outgoing, chosen, records) if records is not None else None
+    if records is None:
+        return None
+    parcel = await _parcel(env, outgoing, chosen, records)
+    if parcel.letter is None:
+        return parcel
+    return replace(parcel, letter=await letter_parcel.with_email(env, outgoing, road, parcel.letter))
 
 
 async def known_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Parcel:
@@ -172,7 +177,9 @@ def _seal_whole(
 
     Our own envelope goes with it between gateways; other channels have protocols of their own.
     """
-    files: list[File] = [(ENVELOPE_FILE, "application/json", [outgoing.raw])] if seal is Seal.GATEWAY else []
+    files: list[File] = []
+    if seal is Seal.GATEWAY:
+        files.append((ENVELOPE_FILE, "application/json", [without_addresses(outgoing.raw)]))
     files += [
         (name, media_type, env.vault.pieces(outgoing.key, f"document:{name}", stored))
         for name, (media_type, stored) in documents.items()

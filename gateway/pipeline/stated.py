@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.domain import identity_number
 from gateway.domain.actors import reader_of
+from gateway.domain.guards import addresses
 from gateway.domain.guards.facts import (
     DocumentFacts,
     PartyFacts,
@@ -13,14 +14,15 @@ from gateway.domain.guards.facts import (
     ReporterFacts,
     Secrecy,
 )
-from gateway.domain.persons import Grading, Resident
+from gateway.domain.persons import Grading, Residence, Resident
 from gateway.letters.inspection import Inspected
 from gateway.letters.screening import Findings
 from gateway.pipeline.envelope import Barn, Melding, Part, Vedlegg
-from gateway.pipeline.envelope_letter import Person
+from gateway.pipeline.envelope_letter import Person, Postadresse
 
 _PARENTS: Final = frozenset({"MOR", "FAR", "MEDMOR", "MEDFAR"})
 _CHILD: Final = "BARN"
+_NO_ROLE: Final = "UKJENT"  # of a number that is no party's
 _GRAVITY: Final = (Secrecy.SECRET, Secrecy.SPECIAL, Secrecy.GRADED)
 _NUMBER_DIGITS: Final = 11
 _WORDS_MIN: Final = 2
@@ -65,21 +67,59 @@ def party_facts(melding: Melding, residents: Residents) -> tuple[PartyFacts, ...
     """The parties, and every child that is none of them: of it only Folkeregisteret knows how its address is graded."""
     to = melding.mottaker
     own = to.fodselsnummer if isinstance(to, Person) else None
-    parties = [_party(part, own, residents) for part in melding.parter]
-    listed = {part.fodselsnummer for part in melding.parter}
-    return (*parties, *(_child(child, residents) for child in melding.barn if _is_missing(child, listed)))
+    roles = _roles(melding)
+    parties = [_party(part, own, roles, residents) for part in melding.parter]
+    return (*parties, *(_child(child, residents) for child in _missing(melding)))
 
 
-def _party(part: Part, recipient: str | None, residents: Residents) -> PartyFacts:
+def hidden_addresses(melding: Melding, day: date, residents: Residents) -> tuple[Residence, ...]:
+    """Where those are of whom the recipient may not learn it: as stated, and as Folkeregisteret has it."""
+    to = recipient_facts(melding, day, residents, approved_unit=None)
+    everybody: list[Part | Barn] = [*melding.parter, *_missing(melding)]
+    facts = party_facts(melding, residents)
+    hidden = [one for one, party in zip(everybody, facts, strict=True) if addresses.may_not_learn(to, party)]
+    return tuple(place for one in hidden for place in _residences(one, residents))
+
+
+def _residences(one: Part | Barn, residents: Residents) -> list[Residence]:
+    found = [residence_of(one.adresse)] if isinstance(one, Part) and one.adresse is not None else []
+    resident = residents.get(one.fodselsnummer or "")
+    if resident is not None and resident.residence is not None:
+        found.append(resident.residence)
+    return found
+
+
+def residence_of(stated: Postadresse) -> Residence:
+    """An address as an envelope states it."""
+    return Residence(tuple(stated.adresselinjer), stated.postnummer or "", stated.poststed or "")
+
+
+def _roles(melding: Melding) -> dict[str, str]:
+    """The role of everybody who has a number."""
+    to = melding.mottaker
+    found = {to.fodselsnummer: to.rolle or _NO_ROLE} if isinstance(to, Person) else {}
+    return found | {part.fodselsnummer: part.rolle for part in melding.parter if part.fodselsnummer}
+
+
+def _hidden_from(part: Part, roles: Mapping[str, str]) -> frozenset[str] | None:
+    """Roles: whoever is told of by number is told of by role, since facts have no numbers. Hidden from one is hidden from both."""
+    if part.adresse_skjult_for is None:
+        return None
+    told = (roles.get(one, _NO_ROLE) if one.isdigit() else one for one in part.adresse_skjult_for)
+    return frozenset(told)
+
+
+def _party(part: Part, recipient: str | None, roles: Mapping[str, str], residents: Residents) -> PartyFacts:
     resident = residents.get(part.fodselsnummer or "")
     return PartyFacts(
         role=part.rolle,
         grading=Grading(part.adressegradering) if part.adressegradering in set(Grading) else None,
-        hidden_from=None if part.adresse_skjult_for is None else frozenset(part.adresse_skjult_for),
+        hidden_from=_hidden_from(part, roles),
         has_number=part.fodselsnummer is not None and len(part.fodselsnummer) == _NUMBER_DIGITS,
         resident=resident,
         name_differs=_differs(part.navn, resident),
         is_recipient=part.fodselsnummer is not None and part.fodselsnummer == recipient,
+        address_given=bool(_residences(part, residents)),
     )
 
 
@@ -94,9 +134,10 @@ def _child(child: Barn, residents: Residents) -> PartyFacts:
     )
 
 
-def _is_missing(child: Barn, listed: set[str | None]) -> bool:
-    number = _number_of(child)
-    return number is not None and number not in listed
+def _missing(melding: Melding) -> list[Barn]:
+    """Children with a number who are none of the parties."""
+    listed = {part.fodselsnummer for part in melding.parter}
+    return [child for child in melding.barn if (number := _number_of(child)) is not None and number not in listed]
 
 
 def _number_of(child: Barn) -> str | None:

@@ -7,7 +7,7 @@ as ``Uncertain`` once the first byte has left.
 """
 
 from gateway import limits
-from gateway.domain.persons import Contact, Grading, Resident, Standing
+from gateway.domain.persons import Contact, Grading, Residence, Resident, Standing
 from gateway.errors import (
     ConfigError,
     ContentError,
@@ -119,6 +119,7 @@ __all__ = [
     "ReportOffice",
     "Request",
     "RequestError",
+    "Residence",
     "Resident",
     "Route",
     "Seal",

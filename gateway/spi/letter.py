@@ -73,7 +73,8 @@ class Letter:
 
     ``person``: a national identity number; nobody is ever looked for by name and address (misdelivery). ``delivery_time``:
     not shown before. ``opening_receipt``: the carrier tells when it is opened. ``sms_after_hours``: a notice if it is unread
-    then, in the carrier's own neutral words. ``email``: a notice by e-mail. ``deadline``: when a legal period ends that this letter must keep.
+    then, in the carrier's own neutral words. ``email``: a notice by e-mail; the address was asked for just now, and may be
+    another one in the next attempt.
     """
 
     person: str = field(repr=False)
@@ -84,7 +85,6 @@ class Letter:
     opening_receipt: bool = False
     sms_after_hours: tuple[int, ...] = ()
     email: EmailNotice | None = None
-    deadline: datetime | None = None
     print_order: PrintOrder | None = None
 
     @property

@@ -5,12 +5,12 @@ import json
 import aiohttp
 import pytest
 
-from gateway.domain.persons import Contact, Grading, Resident, Standing
+from gateway.domain.persons import Contact, Grading, Residence, Resident, Standing
 from gateway.errors import DocumentError, PartnerRefusedError, PartnerUnavailableError
 from gateway.simulators.issuer import TokenIssuer
 from gateway.simulators.registers.faults import RegisterFault
 from gateway.simulators.registers.freg import PATH, SCOPE
-from gateway.simulators.registers.people import ContactKind
+from gateway.simulators.registers.people import ContactKind, Home
 from gateway.testing.contract import texts
 from tests.registers_kit import (
     KARI,
@@ -69,6 +69,26 @@ async def test_krr_tells_apart_users_reserved_deleted_unknown_and_those_without_
     assert told(await ask(SPERRET)) == (False, True, False, False)
     found = await ask(KARI)
     assert (found.language, found.asked_at) == ("nb", krr.clock.now())
+
+
+async def test_krr_gives_the_address_of_whoever_can_be_notified_and_of_nobody_else(krr):
+    krr.server.add(person(email="kari@example.no"), person(SPERRET, contact=ContactKind.NOT_NOTIFIABLE))
+    ask = krr.adapter.contacts.contact
+    assert (await ask(KARI)).email == "kari@example.no"
+    assert "example" not in repr(await ask(KARI))
+    assert {(await ask(number)).email for number in (SPERRET, RESERVERT, UKJENT)} == {None}
+
+
+async def test_where_somebody_lives_is_asked_of_folkeregisteret_only_where_the_operator_says_so(freg):
+    home = Home(adressenavn="Løvetannveien", husnummer="12", husbokstav="B", postnummer="5097", poststedsnavn="BERGEN")
+    async with register("freg", ungraded_when_absent=True, residences=True) as asking:
+        for here in (freg, asking):
+            here.server.add(person(home=home))
+        found = await asking.adapter.population.resident(KARI)
+        assert found.residence == Residence(("Løvetannveien 12 B",), "5097", "BERGEN")
+        assert "vetann" not in repr(found)
+    assert (await freg.adapter.population.resident(KARI)).residence is None
+    assert not any("bostedsadresse" in question for question in freg.server.questions)
 
 
 async def test_folkeregisteret_tells_standing_name_and_the_grading_of_an_address(freg):

@@ -50,6 +50,29 @@ def test_a_register_that_was_not_asked_tells_of_no_other_name():
     assert not any(party.name_differs for party in stated.party_facts(read(letter()), {}))
 
 
+def test_whoever_is_named_by_number_is_known_to_the_rules_by_role_and_no_number_is_told_to_them():
+    hidden = [FATHER, STRANGER, "SOSKEN"]
+    envelope = read(letter(parter=[part(MOTHER), part(FATHER), part(CHILD, adresseSkjultFor=hidden)]))
+    (*_, child) = stated.party_facts(envelope, {})
+    assert child.hidden_from == {"FAR", "UKJENT", "SOSKEN"}
+
+
+def test_an_address_is_sought_of_those_alone_who_are_hidden_or_graded_and_never_the_readers_own():
+    def sought(**of_child):
+        home = {"adresse": {"adresselinjer": ["Hjemveien 1"]}}
+        parties = [part(MOTHER, **home, adressegradering="FORTROLIG"), part(CHILD, **(home | of_child))]
+        return len(stated.hidden_addresses(read(letter(parter=parties)), DAY, {}))
+
+    assert sought() == 0
+    assert sought(adresseSkjultFor=["FAR"]) == 0
+    assert sought(adresseSkjultFor=["MOR"]) == 1
+    assert sought(adressegradering="FORTROLIG") == 1
+    assert sought(adressegradering="STRENGT_FORTROLIG") == 1
+    by_register = {CHILD: resident("Lise", Grading.CONFIDENTIAL)}
+    told = read(letter(parter=[part(MOTHER), part(CHILD, adresse={"adresselinjer": ["Hjemveien 1"]})]))
+    assert len(stated.hidden_addresses(told, DAY, by_register)) == 1
+
+
 def test_everybody_with_a_national_number_is_asked_about_once_the_recipient_too():
     envelope = read(letter(STRANGER, parter=[part(MOTHER), part(CHILD), part(FATHER, fodselsnummer=None)]))
     assert stated.numbers_to_ask(envelope) == (MOTHER, CHILD, STRANGER)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.actors import Reader
-from gateway.domain.guards.facts import Content, Facts, PartyFacts
+from gateway.domain.guards.facts import Content, Facts, PartyFacts, RecipientFacts
 from gateway.domain.message_type import Audience
 from gateway.domain.persons import Grading
 
@@ -24,6 +24,7 @@ TELLS_ADDRESS: Final = "r07-tells-address"
 ADDRESS_FOUND: Final = "r07-address-found"
 NOT_MASKED: Final = "r07-not-masked"
 NOT_SCREENED: Final = "r07-not-screened"
+NOT_GIVEN: Final = "r07-address-not-given"
 
 CHILD: Final = "HOVEDPERSON"
 
@@ -69,15 +70,16 @@ def confidential_stays_with_public_bodies(facts: Facts) -> Iterator[str]:
 def hidden_address_stays_hidden(facts: Facts) -> Iterator[str]:
     """R07: an address that the nemnd hides from a party is in no register, so it must be stated for each other party.
 
-    For whom it is hidden, every document is redacted, looked through and searched. A representative, and whoever has no
-    role, may tell anybody: hidden from one is hidden from them.
+    For whom it is hidden, every document is redacted, looked through and searched; where nobody gave the address, two people
+    read instead. A representative, and whoever has no role, may tell anybody: hidden from one is hidden from them.
     """
     if facts.audience is not Audience.PARTY or facts.in_service:
         return
     others = [party for party in facts.parties if not party.is_recipient]
     if any(party.hidden_from is None for party in others):
         yield HIDDEN_NOT_STATED
-    if not any(_hidden(facts, party) for party in others):
+    hidden = [party for party in others if _hidden(facts.recipient, party)]
+    if not hidden:
         return
     if any(document.told is None or Content.ADDRESS in document.told for document in facts.documents):
         yield TELLS_ADDRESS
@@ -87,6 +89,14 @@ def hidden_address_stays_hidden(facts: Facts) -> Iterator[str]:
         yield NOT_MASKED
     if not all(document.screened for document in facts.documents):
         yield NOT_SCREENED
+    if not all(party.address_given for party in hidden):
+        yield NOT_GIVEN
+
+
+def may_not_learn(recipient: RecipientFacts, party: PartyFacts) -> bool:
+    """Whether this recipient may not learn where another party is: by decision, or since the address is graded."""
+    graded = party.grading is None or bool(_gradings(party) & {Grading.CONFIDENTIAL, Grading.STRICTLY_CONFIDENTIAL})
+    return not party.is_recipient and (graded or _hidden(recipient, party))
 
 
 def _strict_code(facts: Facts) -> str:
@@ -114,8 +124,8 @@ def _says_too_little(party: PartyFacts) -> bool:
     return graded and party.grading is Grading.UNGRADED
 
 
-def _hidden(facts: Facts, party: PartyFacts) -> bool:
+def _hidden(recipient: RecipientFacts, party: PartyFacts) -> bool:
     hidden = party.hidden_from or frozenset()
-    if facts.recipient.role is None or facts.recipient.reader is Reader.REPRESENTATIVE:
+    if recipient.role is None or recipient.reader is Reader.REPRESENTATIVE:
         return bool(hidden)
-    return facts.recipient.role in hidden
+    return recipient.role in hidden

@@ -105,7 +105,7 @@ class PartyFacts:
 
     ``hidden_from``: roles that may not learn the address (decided by the nemnd); None: not stated. ``resident``: what
     Folkeregisteret says; None: it was not asked, could not be, or knows no such person. ``name_differs``: from the
-    envelope's. ``has_number``: there is a number to look up.
+    envelope's. ``has_number``: there is a number to look up. ``address_given``: documents could be searched for its address.
     """
 
     role: str
@@ -115,6 +115,7 @@ class PartyFacts:
     resident: Resident | None = None
     name_differs: bool = False
     is_recipient: bool = False
+    address_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ _ONE: Final = (
 _TWO: Final = (
     reporter.REPORTER_NAMED,
     addresses.NOT_SCREENED,
+    addresses.NOT_GIVEN,
     letters.PRINT_NEEDS_TWO,
     recipients.ACCOUNT_CHANGED,
     recipients.FOUR_EYES,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.simulators.registers.faults import RegisterFault
-from gateway.simulators.registers.people import Registered
+from gateway.simulators.registers.people import Home, Registered
 from gateway.simulators.registers.server import RegisterServer, answered
 
 SCOPE: Final = "folkeregister:deling/offentligmedhjemmel"
@@ -54,10 +54,18 @@ def _entry(person: Registered, parts: set[str]) -> dict[str, Any]:
     if "navn" in parts:
         told["navn"] = [_valid(fornavn=person.first_name, etternavn=person.last_name)]
     if "bostedsadresse" in parts:
-        told["bostedsadresse"] = [_valid(vegadresse={"adressenavn": "Prøvegata"}, adressegradering="ugradert")]
+        told["bostedsadresse"] = [_valid(vegadresse=_street(person.home), adressegradering="ugradert")]
     if "adressebeskyttelse" in parts and person.protection is not None:
         told["adressebeskyttelse"] = [_valid(graderingsnivaa=person.protection.value)]
     return {"foedselsEllerDNummer": person.number, "folkeregisterperson": told}
+
+
+def _street(home: Home) -> dict[str, Any]:
+    told = home.model_dump(exclude_none=True)
+    number = {name: told.pop(name) for name in ("husnummer", "husbokstav") if name in told}
+    place = {name: told.pop(name) for name in ("postnummer", "poststedsnavn") if name in told}
+    parts = {"adressenummer": number, "poststed": place}
+    return told | {name: part for name, part in parts.items() if part}
 
 
 def _valid(**fields: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _contact(person: Registered) -> dict[str, Any]:
     return {
         "varslingsstatus": "KAN_VARSLES" if able else "KAN_IKKE_VARSLES",
         "kontaktinformasjon": {
-            "epostadresse": f"{person.last_name}@example.no",
+            "epostadresse": person.email or f"{person.last_name}@example.no",
             "epostadresse_oppdatert": _UPDATED,
             "mobiltelefonnummer": "+4799999999",
             "mobiltelefonnummer_oppdatert": _UPDATED,

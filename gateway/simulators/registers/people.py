@@ -1,6 +1,6 @@
 """Whom the registers know. ``kind`` has the words of Digipost's simulator, so that one list of people serves all three."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -45,9 +45,19 @@ class Protection(StrEnum):
     STRENGT_FORTROLIG_UTLAND = "strengtFortroligUtland"
 
 
+class Home(Section):
+    """Where somebody lives, in the words of Folkeregisteret's ``vegadresse``."""
+
+    adressenavn: str = "Prøvegata"
+    husnummer: str | None = None
+    husbokstav: str | None = None
+    postnummer: str | None = None
+    poststedsnavn: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Somebody, as both registers know him or her. ``protection`` None: the part is left out."""
+    """Somebody, as both registers know him or her. ``protection`` None: the part is left out; ``email`` None: made of the name."""
 
     number: str
     first_name: str = "Prøve"
@@ -55,6 +65,8 @@ class Registered:
     contact: ContactKind = ContactKind.USER
     status: Status = Status.BOSATT
     protection: Protection | None = None
+    home: Home = field(default_factory=Home)
+    email: str | None = None
 
 
 _CONTACTS: Final = {
@@ -75,6 +87,8 @@ class PersonOfRegisters(Section):
     contact: ContactKind | None = None
     status: Status = Status.BOSATT
     protection: Protection | None = None
+    home: Home = Home()
+    email: str | None = None
 
     def registered(self) -> Registered:
         """The same for the servers: who is blocked at Digipost has a strictly confidential address."""
@@ -86,4 +100,6 @@ class PersonOfRegisters(Section):
             self.contact or _CONTACTS[self.kind],
             self.status,
             self.protection or blocked,
+            self.home,
+            self.email,
         )

@@ -222,7 +222,7 @@ async def test_while_a_pdf_is_hard_to_read_no_other_thread_waits_for_it(env, cli
 
 
 async def outgoing_look(env, message_id):
-    return await look(env, await load(env, message_id))
+    return await look(env, await load(env, message_id), {})
 
 
 # --- refused at once ------------------------------------------------------------------------------------------------

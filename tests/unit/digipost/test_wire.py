@@ -23,7 +23,7 @@ from gateway.simulators.digipost.people import Kind, Person, identified, identif
 from gateway.simulators.digipost.post import Post, delivery
 from gateway.simulators.digipost.signing import Broker
 from gateway.spi import Appointment, EmailNotice, PostalAddress, PrintOrder
-from tests.digipost_kit import KARI, PER, SENDER, document, letter
+from tests.digipost_kit import KARI, PER, SCHEMAS, SENDER, document, letter, schema_of
 
 NS = "{http://api.digipost.no/schema/v8}"
 AT = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -40,15 +40,10 @@ LETTERS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["api_v8.xsd", "api_v8.java-client.xsd"])
+@pytest.fixture(scope="module", params=SCHEMAS)
 def schema(reference, request):
-    """Digipost's schema together with that of the data types, which stand inside it."""
-    folder = reference / "digipost" / "xsd"
-    both = etree.Element("{http://www.w3.org/2001/XMLSchema}schema")
-    for namespace, file in (("v8", request.param), ("datatypes", "datatypes.xsd")):
-        place = {"namespace": f"http://api.digipost.no/schema/{namespace}", "schemaLocation": (folder / file).as_uri()}
-        etree.SubElement(both, "{http://www.w3.org/2001/XMLSchema}import", place)
-    return etree.XMLSchema(both)
+    """Digipost's schema, as published twice."""
+    return schema_of(reference, request.param)
 
 
 def written(one, level="IDPORTEN_4"):

@@ -70,6 +70,7 @@ CHANGES: dict[str, list[Any]] = {
     "recipient.name_differs": [True, False],
     "parties.0.grading": [None, *Grading],
     "parties.0.hidden_from": [None, frozenset(), frozenset({"MOR"})],
+    "parties.0.address_given": [True, False],
     "parties.0.is_recipient": [True, False],
     "parties.0.resident": _RESIDENTS,
     "parties.0.name_differs": [True, False],

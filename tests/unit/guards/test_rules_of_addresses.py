@@ -41,7 +41,7 @@ def mother(**changes):
     return (CHILD, party("MOR", is_recipient=True, **changes), party("FAR"))
 
 
-HIDDEN = father(hidden_from=frozenset({"MOR"}))
+HIDDEN = father(hidden_from=frozenset({"MOR"}), address_given=True)
 
 ROWS = {
     "R05": [
@@ -99,6 +99,8 @@ ROWS = {
         ("hidden from another", to_mother(parties=father(hidden_from=frozenset({"SOSKEN"}))), ()),
         ("hidden from her", to_mother(parties=HIDDEN), ("r07-not-masked",)),
         ("hidden, and masked", to_mother(parties=HIDDEN, documents=(MASKED,)), ()),
+        ("hidden, and nobody gave the address", to_mother(parties=father(hidden_from=frozenset({"MOR"})), documents=(MASKED,)), ("r07-address-not-given",)),
+        ("hidden from another, and nobody gave the address", to_mother(parties=father(hidden_from=frozenset({"SOSKEN"})), documents=(MASKED,)), ()),
         ("hidden, one of two masked", to_mother(parties=HIDDEN, documents=(MASKED, document())), ("r07-not-masked",)),
         ("hidden, no document", to_mother(parties=HIDDEN, documents=()), ("r07-not-masked",)),
         ("hidden, redacted and not confirmed", to_mother(parties=HIDDEN, documents=(replace(MASKED, redaction_confirmed_by=None),)), ("r07-not-masked",)),
@@ -107,7 +109,7 @@ ROWS = {
         ("hidden, found", to_mother(parties=HIDDEN, documents=(MASKED, replace(MASKED, protected_addresses=1))), ("r07-address-found",)),
         ("hidden, not searched", to_mother(parties=HIDDEN, documents=(MASKED, replace(MASKED, screened=False))), ("r07-not-screened",)),
         ("an address where none is hidden", to_mother(documents=(document(Content.ADDRESS),)), ()),
-        ("a representative may tell anybody", to_mother(parties=father(hidden_from=frozenset({"SOSKEN"})), recipient=recipient("A16", "FULLMEKTIG")), ("r07-not-masked",)),
+        ("a representative may tell anybody", to_mother(parties=father(hidden_from=frozenset({"SOSKEN"}), address_given=True), recipient=recipient("A16", "FULLMEKTIG")), ("r07-not-masked",)),
         ("a representative, hidden from nobody", to_mother(recipient=recipient("A16", "FULLMEKTIG")), ()),
         ("a recipient without a role", to_mother(parties=HIDDEN, recipient=recipient("A05", None)), ("r07-not-masked",)),
         ("to a school", to_school(parties=(party("FAR", hidden_from=None),)), ()),

@@ -188,7 +188,11 @@ def test_a_municipality_that_does_not_send_is_found_in_the_letterhead(letterhead
         ("Hun bor i Storgata 12 B nå.", 1),
         ("STORGATA  12B? Storgata\r\n12 b", 1),
         ("Stor\u00adgata 12 B", 1),
+        ("Stor-\r\ngata 12B", 1),
+        ("S t o r g a t a 1 2 B", 1),
+        ("Storgata\r\n\r\n12-B, 5003", 1),
         ("Storgata 12 Bakken", 0),
+        ("Lillestorgata 12 B", 0),
         ("Storgata 1", 0),
     ],
 )

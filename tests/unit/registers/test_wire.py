@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.freg.wire import read_resident
 from adapters.krr.wire import read_contact
-from gateway.domain.persons import Contact, Grading, Resident
+from gateway.domain.persons import Contact, Grading, Residence, Resident
 from gateway.errors import DocumentError
 from gateway.spi import read_object
 from tests.registers_kit import KARI, PER
@@ -149,7 +149,7 @@ def test_what_is_said_twice_endless_or_no_json_is_unreadable(octets):
 
 def test_control_the_whole_answers_are_read():
     assert contact(CONTACT) == Contact(
-        reserved=False, registered=True, notifiable=True, mailbox=True, asked_at=AT, language="nb"
+        reserved=False, registered=True, notifiable=True, mailbox=True, asked_at=AT, language="nb", email="x@example.no"
     )
     assert resident(RESIDENT).name == "Kari Prøve"
     assert resident(RESIDENT).grading is Grading.CONFIDENTIAL
@@ -165,6 +165,54 @@ def test_a_word_of_krr_that_is_not_known_is_no_answer(name, word):
 @pytest.mark.parametrize("mailbox", [None, MISSING, {"postkasseadresse": ""}])
 def test_without_an_address_there_is_no_mailbox(mailbox):
     assert not contact(changed(CONTACT, ("personer", 0, "digital_post"), mailbox)).mailbox
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reservasjon", "JA"),
+        ("varslingsstatus", "KAN_IKKE_VARSLES"),
+        ("status", "SLETTET"),
+        ("kontaktinformasjon", MISSING),
+        ("kontaktinformasjon", {"epostadresse": None}),
+        *(
+            ("kontaktinformasjon", {"epostadresse": text})
+            for text in ("", "x", "x@", "a@b@c", "a b@c.no", "x@c.no\r\n")
+        ),
+        ("kontaktinformasjon", {"epostadresse": "x" * 300 + "@example.no"}),
+    ],
+)
+def test_there_is_an_e_mail_address_of_nobody_who_may_not_be_notified_and_none_that_cannot_be_written_to(name, value):
+    assert contact(changed(CONTACT, ("personer", 0, name), value)).email is None
+
+
+HOME = {
+    "adressenavn": "Løvetannveien",
+    "adressenummer": {"husnummer": "12", "husbokstav": "B"},
+    "poststed": {"postnummer": "5097", "poststedsnavn": "BERGEN"},
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([{"vegadresse": HOME}], Residence(("Løvetannveien 12 B",), "5097", "BERGEN")),
+        (
+            [{"erGjeldende": False}, {"vegadresse": HOME | {"adressenummer": None}}],
+            Residence(("Løvetannveien",), "5097", "BERGEN"),
+        ),
+        ([{"vegadresse": {"adressenavn": "Øygarden", "poststed": []}}], Residence(("Øygarden",))),
+        ([{"vegadresse": HOME | {"adressenavn": ["x"]}}], None),
+        ([{"vegadresse": HOME | {"adressenavn": "x" * 500}}], None),
+        ([{"ukjentBosted": {}}], None),
+        ([{"vegadresse": HOME}, {"vegadresse": HOME}], None),
+        ([], None),
+    ],
+)
+def test_where_somebody_lives_is_read_of_a_street_address_and_another_form_is_none(rows, expected):
+    place = ("oppslag", 0, "folkeregisterperson", "bostedsadresse")
+    assert resident(changed(RESIDENT, place, rows)).residence == expected
+    assert resident(RESIDENT).residence is None
 
 
 def test_an_answer_about_somebody_else_or_about_two_is_none():
