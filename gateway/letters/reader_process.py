@@ -21,6 +21,7 @@ from gateway.letters.looked import BROKEN, LENGTH_BYTES, READY, Looked, Rect
 from gateway.letters.page_text import pages_of
 from gateway.letters.structure import UnreadableError, structure
 
+_NICENESS: Final = 10  # a concern report is given the processor before a letter's PDF
 _STANDARD_STREAMS: Final = 3
 _CODECS: Final = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "pdfdoc")
 _NONE: Final = (0, 0)
@@ -101,6 +102,7 @@ def shut_in() -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, _NONE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_STANDARD_STREAMS, _STANDARD_STREAMS))
     resource.setrlimit(resource.RLIMIT_AS, (limits.PDF_MEMORY_BYTES_MAX, limits.PDF_MEMORY_BYTES_MAX))
+    os.nice(_NICENESS)
 
 
 def allow_time() -> None:
