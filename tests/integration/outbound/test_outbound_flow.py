@@ -20,7 +20,7 @@ from gateway.pipeline.traffic import run_road
 from gateway.pipeline.worker import Incarnation, perform
 from gateway.spi import Adapter, Receipt, Taken, TryLater, Uncertain
 from gateway.store import outbox
-from gateway.store.tables import message_state, partner, queue_item
+from gateway.store.tables import attempt, message_state, partner, queue_item
 from gateway.testing.clock import HandClock
 from tests.integration.outbound.kit import (
     KIND,
@@ -207,6 +207,22 @@ async def test_calls_cut_at_shutdown_are_taken_up_by_asking(env, site, client, m
     async with engine(env, Incarnation("22222222-2222-4222-8222-222222222222"), {"road": Adapter(outbound=road)}):
         await until(delivered)
     assert (len(road.sent), len(road.asked)) == (1, 1)
+
+
+async def test_what_waits_for_a_partner_that_is_gone_from_the_configuration_is_tried_and_told_so(env, site, client):
+    road = Scripted([Taken("ref", final=True)])
+    message_id = await hand_in(env := patient(await with_roads(env, site.tenant, road=road)), client)
+    await clear_all(env)
+    without = replace(env, roads=replace(env.roads, _open={}))
+    async with engine(without, Incarnation("11111111-1111-4111-8111-111111111111"), {}):
+
+        async def tried():
+            rows = await read(env, select(attempt.c.code).where(attempt.c.message_id == message_id))
+            return "not-called:road-not-open" in {row.code for row in rows}
+
+        await until(tried)
+    assert await state_of(env, message_id) == State.CLEARED
+    assert road.sent == []
 
 
 @pytest.mark.proves("promise-8")
