@@ -130,7 +130,7 @@ IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
 # Store and engine
 BURST_UNITS_MAX: Final = 64  # units of work in one group commit
 BURST_WAIT_S_MAX: Final = 0.005
-SEQUENCER_ROWS_MAX: Final = 256
+SEQUENCER_ROWS_MAX: Final = 32  # in one turn of the writer: reports wait for no more
 LOST_ENTRIES_BACK: Final = 10_000  # among which upkeep looks for entries that nobody will number
 CLOCK_JUMP_S: Final = 5.0
 NEIGHBOURS_WAIT_S: Final = 1.0  # what was claimed together with a slow effect is given to others after this
