@@ -1,4 +1,4 @@
-"""Documents are looked at once: their text for what may not leave, their PDFs for what keeps a letter here.
+"""Documents are looked at: their text for what may not leave, their PDFs for what keeps a letter here.
 
 What was found is kept sealed with the message, so that later attempts read no PDF again until something else is sought: a
 record's purpose has a keyed digest of what it sought, the lines of hidden addresses among it. Safe to repeat: the first

@@ -48,6 +48,7 @@ async def judged(env, client, envelope, *lines):
     return message_id
 
 
+@pytest.mark.proves("S77")
 async def test_a_hidden_address_that_the_envelope_states_holds_the_letter_however_it_is_written(env, client):
     road = LetterRoad()
     env, _ = await with_letters(env, road)
@@ -99,6 +100,7 @@ async def test_a_hidden_address_that_nobody_gave_waits_for_two_people_who_read(e
     assert await stopped_by(env, message_id) == (State.DELIVERED, None)
 
 
+@pytest.mark.proves("S77")
 async def test_an_address_that_folkeregisteret_tells_later_is_looked_for_though_the_letter_was_looked_at(env, client):
     road = LetterRoad()
     env, people = await with_letters(env, road)
@@ -117,6 +119,7 @@ async def test_an_address_that_folkeregisteret_tells_later_is_looked_for_though_
     assert not any("vetann" in purpose or "vetann" in json.dumps(row.entry) for purpose in kept for row in rows)
 
 
+@pytest.mark.proves("S77")
 def test_where_the_parties_are_is_not_in_the_envelope_that_leaves(env):
     envelope = to_mother(adresse=HOME)
     left = without_addresses(json.dumps(envelope, ensure_ascii=False).encode())
