@@ -18,13 +18,15 @@ async def open_road(settings: DigipostSettings, context: Context) -> AsyncIterat
     """Open it. Raises ConfigError."""
     api = DigipostApi(settings, context)
     accounts = Accounts(settings, context, api)
+    sender = DigipostSender(settings, context, api, accounts)
     yield Adapter(
         inbound=DigipostEvents(settings, context, api),
-        outbound=DigipostSender(settings, context, api, accounts),
+        outbound=sender,
         seal=Seal.LETTER,
         watch=DigipostWatch(context, api, accounts),
         receives_for=tuple(sender.address for sender in settings.senders),
         notices=(EMAIL_SUBJECT, EMAIL_TEXT),
+        person_keys=sender,
     )
 
 

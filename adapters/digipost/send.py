@@ -62,7 +62,7 @@ class _Attempt:
 
 
 class DigipostSender:
-    """Sends letters (``spi.Outbound``).
+    """Sends letters (``spi.Outbound``), and knows their readers' keys (``spi.PersonKeys``).
 
     Digipost refuses a message-id twice, but when it looks is not told: so it is asked before anything is sent again.
     """
@@ -99,6 +99,13 @@ class DigipostSender:
             return attempt
         outcome = await self._asked(attempt)
         return attempt.ended(outcome) if outcome is not None else None
+
+    async def fingerprint(self, person: str) -> str | None:
+        """See ``spi.PersonKeys``. Raises GatewayError and what a session raises."""
+        found = await self._looked_up(person, seals=True, heard=lambda reply: reply)
+        if not isinstance(found, Identified) or found.key is None:
+            return None
+        return await asyncio.to_thread(self._signer.key_fingerprint, found.key)
 
     def _begun(self, parcel: Parcel) -> _Attempt | Refused:
         if parcel.letter is None:
@@ -175,18 +182,31 @@ class DigipostSender:
             key = found
         if attempt.seals and key.key is None:
             return TryLater("no-key")
+        if attempt.seals and not await self._allowed(attempt.letter, key):
+            return TryLater("key-not-judged", after_s=0.0)
         return [await self._file(document, key) for document in attempt.letter.documents]
 
+    async def _allowed(self, letter: Letter, key: Identified) -> bool:
+        """Whether the letter may be sealed for this key: the reader's may have changed since it was judged. The printer's is not."""
+        if letter.sealed_only_for is None or letter.print_order is not None or key.key is None:
+            return True
+        return await asyncio.to_thread(self._signer.key_fingerprint, key.key) in letter.sealed_only_for
+
     async def _identified(self, attempt: _Attempt) -> Identified | Refused | TryLater:
+        return await self._looked_up(attempt.letter.person, seals=attempt.seals, heard=attempt.heard)
+
+    async def _looked_up(
+        self, person: str, *, seals: bool, heard: Callable[[Reply], Reply]
+    ) -> Identified | Refused | TryLater:
         """The person as a user. A no counts only when it is signed: a failed call never makes a letter go elsewhere."""
-        content = write_identification(attempt.letter.person)
+        content = write_identification(person)
 
         async def stream() -> AsyncIterator[bytes]:
             yield content
 
         told = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        relation = "identify_recipient_with_encryption_key" if attempt.seals else "identify_recipient"
-        reply = attempt.heard(await self._api.post(relation, Body(XML, told, len(content), stream)))
+        relation = "identify_recipient_with_encryption_key" if seals else "identify_recipient"
+        reply = heard(await self._api.post(relation, Body(XML, told, len(content), stream)))
         if not reply.good:
             outcome = refused(reply)
             self._told(reply)

@@ -76,7 +76,7 @@ class Brev(Section):
     """``brev.toml``. Without the file, what is most careful holds.
 
     ``utskrift_virkedager``: working days from a letter's release to paper until it is delivered. ``godkjenning_fra_fagsystem``: approvals stated by the case system count for
-    rule R18. ``fortrolig_digitalt``: a person whose own address is FORTROLIG may get letters in a mailbox, never on paper.
+    rule R18, never for a changed key. ``fortrolig_digitalt``: a person whose own address is FORTROLIG may get letters in a mailbox, never on paper.
     ``saksnummer``: what case numbers look like, to find other cases' in a text. ``ord_som_roper``: words that may not show
     outside a letter. ``avsender_navn`` and ``returadresse``: what shows in the envelope's window.
     """

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from gateway import limits
 from gateway.crypto import oids
@@ -127,6 +127,11 @@ class DigipostSigner:
         text = response_text(answer.status, answer.target, answer.headers)
         check_signature(_certificate(certificate).public_key, _SCHEME, signature, text.encode())
 
+    def key_fingerprint(self, public_key: str) -> str:
+        """See ``spi.Signer``."""
+        encoded = _public_key(public_key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(encoded).hexdigest()
+
     def seal_to_key(self, public_key: str, key_id: str, content: bytes) -> bytes:
         """See ``spi.Signer``."""
         return seal_to_key(public_key, key_id, content)
@@ -138,11 +143,14 @@ class DigipostSigner:
 
 def seal_to_key(public_key: str, key_id: str, content: bytes) -> bytes:
     """A CMS envelope for a person's key: named by the text of its id, so of version 2 (digipost.md 6). Raises CertificateError."""
+    return _envelope(2, tlv(context(0, constructed=False), key_id.encode()), _public_key(public_key), content)
+
+
+def _public_key(pem: str) -> PublicKeyTypes:
     try:
-        key = load_pem_public_key(public_key.encode())
+        return load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
         _untrusted("no public key")
-    return _envelope(2, tlv(context(0, constructed=False), key_id.encode()), key, content)
 
 
 def seal_to_certificate(certificate: str, content: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """A receive certificate as its senders get it, and as we get another's."""
 
+import hashlib
 import io
 import secrets
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.crypto.certificate_facts import UNREADABLE
 from gateway.crypto.cms import EnvelopeWriter, open_envelope
@@ -42,6 +43,20 @@ def recipient_certificate(pem: str, at: datetime) -> x509.Certificate:
         msg = "the recipient's certificate is not valid now"
         raise CertificateError(msg)
     return certificate
+
+
+def fingerprint(certificates: Sequence[x509.Certificate]) -> str:
+    """SHA-256 (hex) of the keys' SubjectPublicKeyInfo, one after the other: a certificate that is renewed with its key has the same.
+
+    Raises CertificateError for a key that cannot be read.
+    """
+    try:
+        keys = [certificate.public_key() for certificate in certificates]
+        encoded = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in keys]
+    except UNREADABLE as error:
+        msg = "the recipient's key cannot be read"
+        raise CertificateError(msg) from error
+    return hashlib.sha256(b"".join(encoded)).hexdigest()
 
 
 def opens(pem: str, keys: Sequence[DecryptionKey]) -> bool:

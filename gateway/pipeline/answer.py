@@ -20,8 +20,9 @@ from gateway.pipeline.backoff import backoff_s
 from gateway.pipeline.call import call_with_receipt
 from gateway.pipeline.enclose import seal_files
 from gateway.pipeline.environment import Environment
+from gateway.pipeline.recipient_keys import recipient_key
 from gateway.pipeline.roads import OpenRoad
-from gateway.pipeline.seal import name_sealed, parcel_of, recipient_key
+from gateway.pipeline.seal import name_sealed, parcel_of
 from gateway.pipeline.send import code_of, keep_reference
 from gateway.pipeline.texts import FAILED_RECEIPT
 from gateway.pipeline.vault import MessageKey

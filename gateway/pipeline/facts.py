@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.deadlines import OSLO
 from gateway.domain.guards import PAPER_CODES, Facts
-from gateway.domain.guards.facts import Feedback, HistoryFacts, RoadFacts
+from gateway.domain.guards.facts import Feedback, HistoryFacts, KeyFacts, RoadFacts
 from gateway.domain.message_type import Audience, MessageType
 from gateway.domain.persons import Contact
 from gateway.domain.routing import Road
@@ -25,6 +25,7 @@ from gateway.pipeline.envelope_letter import Person
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.look import in_turn, look
 from gateway.pipeline.outgoing import Outgoing, road_of
+from gateway.pipeline.recipient_keys import JudgedKey, key_to_judge
 from gateway.pipeline.validate import read_json
 from gateway.store import approvals, messages, payloads, sent_before
 from gateway.store.parcels import StoredParcel
@@ -32,6 +33,7 @@ from gateway.store.parcels import StoredParcel
 _OF_POPULATION: Final = frozenset({"R05", "R06", "R08", "R23"})
 _OF_CONTACTS: Final = frozenset({"R14"})
 _OF_HISTORY: Final = frozenset({"R09", "R12", "R18", "R24", "R25"})
+_OF_KEYS: Final = frozenset({"R18"})
 _OF_TEXTS: Final = frozenset({"R02", "R04", "R07", "R20", "R21"})
 """The rules that ask for what costs something to learn."""
 _NOTHING_KNOWN: Final = HistoryFacts(None, None, None, None, None)
@@ -39,11 +41,15 @@ _NOTHING_KNOWN: Final = HistoryFacts(None, None, None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The facts; which ``registers`` were asked for them; and what was seen of the documents, where anything was."""
+    """The facts; which ``registers`` were asked for them; and what was seen of the documents, where anything was.
+
+    ``key``: the one that alone may be sealed for; None where any may.
+    """
 
     facts: Facts
     registers: tuple[str, ...] = ()
     seen: tuple[Inspected, ...] = ()
+    key: JudgedKey | None = None
 
 
 async def gather(env: Environment, outgoing: Outgoing, chosen: StoredParcel, guards: Sequence[str]) -> Gathered:
@@ -60,6 +66,7 @@ async def gather(env: Environment, outgoing: Outgoing, chosen: StoredParcel, gua
     residents = await _residents(env, melding) if asks_residents else {}
     asks_contact = road.letter and not road.on_paper and bool(listed & _OF_CONTACTS)
     seen = await look(env, outgoing, residents) if road.letter or listed & _OF_TEXTS else ()
+    key = await key_to_judge(env, outgoing, chosen) if listed & _OF_KEYS else None
     facts = Facts(
         now=now,
         day=day,
@@ -88,10 +95,10 @@ async def gather(env: Environment, outgoing: Outgoing, chosen: StoredParcel, gua
         approved_in_case=_approved_in_case(env, melding),
     )
     facts = await env.store.read(
-        lambda conn: _with_stored(conn, facts, outgoing, chosen, seen, asks_history=bool(listed & _OF_HISTORY))
+        lambda conn: _with_stored(conn, facts, outgoing, chosen, seen, key, asks_history=bool(listed & _OF_HISTORY))
     )
     asked = [name for name, was in (("folkeregisteret", asks_residents), ("krr", asks_contact)) if was]
-    return Gathered(facts, tuple(asked), seen)
+    return Gathered(facts, tuple(asked), seen, key)
 
 
 def _with_stored(
@@ -100,6 +107,7 @@ def _with_stored(
     outgoing: Outgoing,
     chosen: StoredParcel,
     seen: Sequence[Inspected],
+    key: JudgedKey | None,
     *,
     asks_history: bool,
 ) -> Facts:
@@ -111,6 +119,7 @@ def _with_stored(
         facts,
         documents=stated.document_facts(outgoing.melding, names, seen),
         history=history,
+        key=None if key is None else KeyFacts(key.kept, sent_before.key_before(conn, row, chosen.adapter)),
         approvals=_approvals(conn, row.id),
     )
 

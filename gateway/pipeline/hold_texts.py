@@ -89,7 +89,8 @@ _LETTERS: Final = {
 }
 
 _RECIPIENTS: Final = {
-    "r18-account-changed": "R18: Mottakeren har en annen konto eller nøkkel enn sist, eller det er ikke undersøkt. Kontroller mottakeren på en annen måte. To personer må slippe forsendelsen.",
+    "r18-account-changed": "R18: Mottakeren har en annen konto enn sist, eller det er ikke undersøkt. Kontroller mottakeren på en annen måte. To personer må slippe forsendelsen.",
+    "r18-key-changed": "R18: Mottakeren har en annen nøkkel enn den forrige leverte forsendelsen ble forseglet for. Kontroller med mottakeren på en annen måte at nøkkelen er riktig. To personer må slippe forsendelsen, og det gjelder bare denne nøkkelen.",
     "r18-four-eyes": "R18: Det er første forsendelse til denne mottakeren, eller særskilt innhold (klasse S eller G) til en privatperson. To personer må kontrollere mottaker og innhold og slippe forsendelsen.",
     "r19-kind-unknown": "R19: Aktørtypen til mottakeren er ingen som kan få slike opplysninger. Rett opp aktørtypen og send på nytt.",
     "r19-person-as-body": "R19: Mottakeren er oppgitt som en virksomhet, men adressen er en privatpersons. Send til virksomhetens egen adresse.",

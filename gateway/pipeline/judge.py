@@ -8,20 +8,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.domain.guards import PERSONS, Decision, Stopped, asked, decide
+from gateway.domain.guards.recipients import KEY_CHANGED
 from gateway.letters.preflight import Fault, faults
 from gateway.pipeline import hold_places
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.facts import Gathered, gather
 from gateway.pipeline.outgoing import Outgoing, road_of
+from gateway.pipeline.recipient_keys import JudgedKey
 from gateway.store.parcels import StoredParcel
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer, and what the journal tells of it: the rules and registers that were asked, and where in the documents a stop is."""
+    """The answer, and what the journal tells of it: the rules and registers that were asked, and where in the documents a stop is.
+
+    ``key``: the recipient's own key that alone may be sealed for, where the rules were asked about one.
+    """
 
     decision: Decision
     refs: Mapping[str, str | int] = field(default_factory=dict)
+    key: JudgedKey | None = None
 
 
 async def judge(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Verdict:
@@ -39,7 +45,8 @@ async def judge(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> V
     if isinstance(decision, Stopped):
         places = hold_places.find(decision.code, unfit, found.seen)
         refs |= {"places": hold_places.to_ref(places)} if places.documents else {}
-    return Verdict(decision, refs)
+        refs |= {"key": str(found.key.kept)} if decision.code == KEY_CHANGED and found.key is not None else {}
+    return Verdict(decision, refs, found.key)
 
 
 def _unfit(env: Environment, outgoing: Outgoing, found: Gathered, chosen: StoredParcel) -> Sequence[Fault]:

@@ -48,7 +48,7 @@ def hold_of(conn: Connection, message_id: str, cause: str) -> Hold:
     """What a person must know of a hold. One that no rule made is released by one person."""
     rule = _rule_of(cause)
     needed = PERSONS.get(cause, 0 if rule is not None or cause.startswith("pdf-") else 1)
-    persons = different(approvals.of(conn, message_id).get(cause, ()))
+    persons = different(approvals.of(conn, message_id).get(approvals.code_of(conn, message_id, cause), ()))
     places = _places(conn, message_id, cause)
     return Hold(cause, told(cause, places), rule, needed, persons, places)
 
@@ -81,7 +81,7 @@ def approve(
             raise ConflictError(detail)
         return {}
     now, cause = env.now(), str(state.cause or "")
-    codes = {code for code in (cause,) if code in PERSONS}
+    codes = {approvals.code_of(conn, state.message_id, cause)} if cause in PERSONS else set()
     refs: dict[str, str | int] = {}
     if road is not None:
         paper = _require_road(env, conn, state, road).on_paper

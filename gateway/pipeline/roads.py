@@ -13,7 +13,7 @@ from gateway.domain.message_type import Audience, Direction, MessageType
 from gateway.domain.routing import LOOPBACK, Road
 from gateway.errors import ConfigError
 from gateway.pipeline.open_registers import OpenRegisters
-from gateway.spi import Adapter, Blobs, Directory, Outbound, Seal
+from gateway.spi import Adapter, Blobs, Directory, Outbound, PersonKeys, Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class OpenRoad:
     directory: Directory | None
     seal: Seal
     notices: Sequence[str] = ()
+    person_keys: PersonKeys | None = None
     turn: AbstractAsyncContextManager[None] = field(default_factory=nullcontext, repr=False)
 
 
@@ -49,7 +50,9 @@ class Roads:
         self.registers.open(name, adapter)
         if adapter.outbound is not None:
             turn = asyncio.Semaphore(1) if adapter.seal is Seal.LETTER else nullcontext()
-            self._open[name] = OpenRoad(name, adapter.outbound, adapter.directory, adapter.seal, adapter.notices, turn)
+            self._open[name] = OpenRoad(
+                name, adapter.outbound, adapter.directory, adapter.seal, adapter.notices, adapter.person_keys, turn
+            )
         if adapter.blobs is not None:
             self._blobs[name] = adapter.blobs
 

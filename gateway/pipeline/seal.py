@@ -2,29 +2,28 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from gateway.crashpoints import Point
 from gateway.crypto.at_rest import plaintext_size
-from gateway.crypto.published import recipient_certificate
 from gateway.domain.lifecycle import State
 from gateway.domain.message_type import Lane
-from gateway.domain.routing import LOOPBACK
-from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError, UnknownResourceError
+from gateway.errors import ConfigError, ContentError, PolicyError, StoreError, TrustError
 from gateway.pipeline import letter_parcel
-from gateway.pipeline.enclose import CANNOT_SEAL, NO_SIGNING_KEY, RECIPIENT_UNKNOWN, File, seal_files
+from gateway.pipeline.enclose import CANNOT_SEAL, NO_SIGNING_KEY, File, seal_files
 from gateway.pipeline.envelope import ENVELOPE_FILE, without_addresses
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing, road_of, still_owed
+from gateway.pipeline.recipient_keys import JudgedKey, recipient_keys
 from gateway.pipeline.roads import OpenRoad
-from gateway.pipeline.seal_report import OFFICE, PRINT, Documents, print_part, report_sealing
+from gateway.pipeline.seal_report import OFFICE, PRINT, Documents, print_part, seal_report
 from gateway.pipeline.vault import MessageKey, SealedRecord
-from gateway.spi import Address, Answered, Letter, Parcel, Refused, ReportDirectory, Seal, Stream
-from gateway.store import journal, messages, payloads
+from gateway.spi import Address, Answered, Letter, Parcel, Refused, Seal, Stream, TryLater
+from gateway.store import journal, messages, parcels, payloads
 from gateway.store.outbox import Item
 from gateway.store.parcels import StoredParcel
 from gateway.store.payloads import StoredRecord
@@ -32,19 +31,30 @@ from gateway.store.payloads import StoredRecord
 Records = Mapping[str, StoredRecord]
 """The sealed parts of one parcel, by purpose."""
 
+_OTHER_KEY: Final = TryLater("key-not-judged", after_s=0.0)  # the partner was not called: it is not to blame
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was sealed now. ``sealed_for``: for which key of the recipient's own; None: for none."""
+
+    records: Sequence[SealedRecord]
+    sealed_for: str | None = None
+
 
 async def sealed_parcel(
-    env: Environment, item: Item, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
-) -> Parcel | Refused | None:
+    env: Environment, item: Item, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel, judged: JudgedKey | None
+) -> Parcel | Refused | TryLater | None:
     """The parcel to send, sealed now if it was not before; None when it is owed no more, as after a withdrawal.
 
-    ``Refused``: the directory says that nothing can be sent to this recipient. Raises PolicyError whose text is a cause of
-    ``texts.HOLDS``; StoreError, and whatever a directory raises.
+    ``judged``: the key that alone may be sealed for; None: any. ``Refused``: the directory says that nothing can be sent to this
+    recipient. ``TryLater``: the key is another one by now, and the rules are to be asked about that. Raises PolicyError whose
+    text is a cause of ``texts.HOLDS``; StoreError, and whatever a directory raises.
     """
     records: Records | None = await env.store.read(lambda conn: _records(conn, chosen))
     if not records:
-        made = await _seal(env, outgoing, road, chosen)
-        if isinstance(made, Refused):
+        made = await _seal(env, outgoing, road, chosen, judged)
+        if isinstance(made, Refused | TryLater):
             return made
         records = await env.store.write(
             lambda conn: _keep(env, conn, item, chosen, made), Point.SEALED, Lane(item.lane)
@@ -54,7 +64,23 @@ async def sealed_parcel(
     parcel = await _parcel(env, outgoing, chosen, records)
     if parcel.letter is None:
         return parcel
-    return replace(parcel, letter=await letter_parcel.with_email(env, outgoing, road, parcel.letter))
+    parcel = replace(parcel, letter=await letter_parcel.with_email(env, outgoing, road, parcel.letter))
+    return await _for_key(env, item, chosen, parcel, judged) if judged is not None else parcel
+
+
+async def _for_key(
+    env: Environment, item: Item, chosen: StoredParcel, parcel: Parcel, judged: JudgedKey
+) -> Parcel | None:
+    """A letter that this attempt may seal for that key alone, which is kept first; None when it is owed no more."""
+    kept = judged.kept
+    if kept is not None and kept != chosen.sealed_for:
+        owed = await env.store.write(
+            lambda conn: _keep_key(env, conn, item, chosen, kept), Point.SEALED, Lane(item.lane)
+        )
+        if not owed:
+            return None
+    keys = frozenset({judged.fingerprint} if judged.fingerprint is not None else ())
+    return replace(parcel, letter=replace(parcel.letter, sealed_only_for=keys)) if parcel.letter is not None else parcel
 
 
 async def known_parcel(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> Parcel:
@@ -127,43 +153,29 @@ async def _content(env: Environment, key: MessageKey, purpose: str, stored: Stor
             yield piece
 
 
-async def recipient_key(env: Environment, tenant: str, road: OpenRoad, chosen: StoredParcel) -> Any:
-    """The certificate to seal for. Raises PolicyError as ``sealed_parcel`` does, and whatever a directory raises."""
-    if chosen.adapter == LOOPBACK:
-        return env.offices.of(tenant).receive.decryption_keys()[0].certificate
-    if road.directory is None:
-        raise PolicyError(RECIPIENT_UNKNOWN)
-    try:
-        pem = await road.directory.certificate(chosen.recipient)
-        return recipient_certificate(pem, env.clock.now())
-    except UnknownResourceError as error:
-        raise PolicyError(RECIPIENT_UNKNOWN) from error
-    except TrustError as error:
-        raise PolicyError(CANNOT_SEAL) from error
-
-
 def _documents(conn: Connection, message_id: str) -> Documents:
     stored = payloads.all_of(conn, message_id, "document:")
     return {row.name: (row.media_type, stored[row.purpose]) for row in messages.documents(conn, message_id)}
 
 
 async def _seal(
-    env: Environment, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel
-) -> list[SealedRecord] | Refused:
+    env: Environment, outgoing: Outgoing, road: OpenRoad, chosen: StoredParcel, judged: JudgedKey | None
+) -> _Made | Refused | TryLater:
     if road_of(chosen).letter:
-        return [await letter_parcel.fix(env, outgoing, chosen)]
+        return _Made([await letter_parcel.fix(env, outgoing, chosen)])
     documents = await env.store.read(lambda conn: _documents(conn, outgoing.row.id))
-    if road.seal is Seal.FIKS_REPORT:
-        if not isinstance(road.directory, ReportDirectory):
-            raise PolicyError(RECIPIENT_UNKNOWN)
-        sealing = await report_sealing(env, outgoing, road.directory, chosen, documents)
-        if isinstance(sealing, Refused):
-            return sealing
-    else:
-        certificate = await recipient_key(env, outgoing.row.tenant, road, chosen)
-        sealing = partial(_seal_whole, env, outgoing, documents, certificate, road.seal, chosen.purpose)
+    keys = await recipient_keys(env, outgoing.row.tenant, road, chosen)
+    if isinstance(keys, Refused):
+        return keys
     try:
-        return await asyncio.to_thread(sealing)
+        sealed_for = keys.fingerprint
+        if judged is not None and judged.fingerprint != sealed_for:
+            return _OTHER_KEY
+        if keys.office is not None:
+            sealing = partial(seal_report, env, outgoing, documents, keys.certificates, keys.office, chosen)
+        else:
+            sealing = partial(_seal_whole, env, outgoing, documents, keys.certificates[0], road.seal, chosen.purpose)
+        return _Made(await asyncio.to_thread(sealing), sealed_for)
     except ConfigError as error:
         raise PolicyError(NO_SIGNING_KEY) from error
     except (TrustError, ContentError) as error:
@@ -187,9 +199,7 @@ def _seal_whole(
     return [seal_files(env, outgoing.key, files, certificate, seal, purpose)]
 
 
-def _keep(
-    env: Environment, conn: Connection, item: Item, chosen: StoredParcel, made: Sequence[SealedRecord]
-) -> Records | None:
+def _keep(env: Environment, conn: Connection, item: Item, chosen: StoredParcel, made: _Made) -> Records | None:
     """The first sealing stays: another one would be another parcel under the same key.
 
     Until now the message could be taken back, because nothing was sealed; from now on this attempt counts as begun.
@@ -199,8 +209,21 @@ def _keep(
     kept = _records(conn, chosen)
     if kept:
         return kept
-    name_sealed(env, conn, chosen, made)
-    return {record.purpose: record.stored for record in made}
+    name_sealed(env, conn, chosen, made.records)
+    if made.sealed_for is not None:
+        parcels.keep_sealed_for(conn, chosen.message_id, chosen.number, made.sealed_for)
+    return {record.purpose: record.stored for record in made.records}
+
+
+def _keep_key(env: Environment, conn: Connection, item: Item, chosen: StoredParcel, key: str) -> bool:
+    """Keep the key that a letter's adapter is to seal it for; whether the attempt is still owed."""
+    if not still_owed(conn, item, State.CLEARED):
+        return False
+    parcels.keep_sealed_for(conn, chosen.message_id, chosen.number, key)
+    refs: dict[str, str | int] = {"road": chosen.road}
+    entry = journal.Entry(journal.PARCEL_SEALED, chosen.tenant, env.now(), "gateway", chosen.message_id, refs=refs)
+    journal.write_spare(conn, entry)
+    return True
 
 
 def name_sealed(env: Environment, conn: Connection, chosen: StoredParcel, made: Sequence[SealedRecord]) -> None:

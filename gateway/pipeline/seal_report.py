@@ -5,21 +5,19 @@ same bytes to the same place, whatever the directory says by then (fiks.md 10, s
 """
 
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.crypto.at_rest import plaintext_size
-from gateway.crypto.published import recipient_certificate
 from gateway.domain.identifiers import TenantId
-from gateway.errors import DocumentError, PolicyError, StoreError, TrustError, UnknownResourceError
-from gateway.pipeline.enclose import CANNOT_SEAL, RECIPIENT_UNKNOWN, seal_files, seal_print_part
+from gateway.errors import DocumentError, PolicyError, StoreError
+from gateway.pipeline.enclose import seal_files, seal_print_part
 from gateway.pipeline.environment import Environment
 from gateway.pipeline.outgoing import Outgoing
 from gateway.pipeline.unseal import REPORT_JSON, REPORT_PDF
 from gateway.pipeline.validate import read_json
 from gateway.pipeline.vault import SealedRecord
-from gateway.spi import Address, PrintPart, Refused, ReportDirectory, ReportKeys, ReportOffice, Seal, Stream
+from gateway.spi import Address, PrintPart, ReportOffice, Seal, Stream
 from gateway.store.parcels import StoredParcel
 from gateway.store.payloads import StoredRecord
 
@@ -34,26 +32,6 @@ Documents = dict[str, tuple[str, StoredRecord]]
 """Media type and record, by name."""
 
 
-async def report_sealing(
-    env: Environment, outgoing: Outgoing, directory: ReportDirectory, chosen: StoredParcel, documents: Documents
-) -> Callable[[], list[SealedRecord]] | Refused:
-    """What seals the report, for a worker thread: it raises DocumentError, PolicyError and what sealing raises.
-
-    ``Refused``: nothing can be sent to this recipient. Raises PolicyError, and whatever a directory raises.
-    """
-    try:
-        keys = await directory.report_keys(chosen.recipient)
-        if isinstance(keys, Refused):
-            return keys
-        now = env.clock.now()
-        readers = [recipient_certificate(pem, now) for pem in (keys.container, keys.print_part)]
-    except UnknownResourceError as error:
-        raise PolicyError(RECIPIENT_UNKNOWN) from error
-    except TrustError as error:
-        raise PolicyError(CANNOT_SEAL) from error
-    return partial(_seal, env, outgoing, documents, keys, readers, chosen)
-
-
 def print_part(office_text: bytes, stored: StoredRecord, content: Callable[[], Stream]) -> PrintPart:
     """The part as it was sealed, with the office that was kept beside it. Raises StoreError."""
     name, _, version = office_text.decode().partition(" ")
@@ -65,18 +43,19 @@ def print_part(office_text: bytes, stored: StoredRecord, content: Callable[[], S
     return PrintPart(ReportOffice(address, version), plaintext_size(stored.size), content)
 
 
-def _seal(
+def seal_report(
     env: Environment,
     outgoing: Outgoing,
     documents: Documents,
-    keys: ReportKeys,
-    readers: list[Any],
+    readers: Sequence[Any],
+    office: ReportOffice,
     chosen: StoredParcel,
 ) -> list[SealedRecord]:
+    """The report for these two certificates. Blocks. Raises DocumentError, PolicyError and what sealing raises."""
     if not {REPORT_JSON, REPORT_PDF} <= documents.keys():
         message = "a report is its JSON and its PDF"
         raise DocumentError(message)
-    key, office = outgoing.key, keys.office
+    key = outgoing.key
     (json_type, json_record), (pdf_type, pdf_record) = documents[REPORT_JSON], documents[REPORT_PDF]
     raw = b"".join(env.vault.pieces(key, f"document:{REPORT_JSON}", json_record))
     rendered = render(raw, office, any_district=chosen.recipient == office.address.kommunenummer)

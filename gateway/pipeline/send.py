@@ -52,15 +52,17 @@ async def send(env: Environment, item: Item) -> str:
     if item.suspect:  # sealed alone, as what may have killed a process must be; the call is the road's own worker's
         return await later(env, item, "not-called:suspect", delay_s=0)
     road, parcel, allowed = ready
-    outcome = parcel if isinstance(parcel, Refused) else await call(env, road, item, parcel, allowed)
+    outcome = parcel if isinstance(parcel, Refused | TryLater) else await call(env, road, item, parcel, allowed)
     async with turn:
         return await env.store.write(
             lambda conn: _settle(env, conn, item, outgoing, outcome), Point.SENT, Lane(item.lane)
         )
 
 
-async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[OpenRoad, Parcel | Refused, Allowed] | str:
-    """The open road, the sealed parcel or its directory's no, and the rules' word for it; or how an attempt that is not to be made was settled."""
+async def _ready(
+    env: Environment, item: Item, outgoing: Outgoing
+) -> tuple[OpenRoad, Parcel | Refused | TryLater, Allowed] | str:
+    """The open road, the sealed parcel or why there is none, and the rules' word for it; or how an attempt that is not to be made was settled."""
     chosen = outgoing.parcels[-1]
     verdict = await judge(env, outgoing, chosen)
     if isinstance(verdict.decision, Stopped):
@@ -71,7 +73,7 @@ async def _ready(env: Environment, item: Item, outgoing: Outgoing) -> tuple[Open
     if not road.outbound.idempotent and await _in_doubt(env, item):
         return await _doubt(env, item)
     try:
-        parcel = await sealed_parcel(env, item, outgoing, road, chosen)
+        parcel = await sealed_parcel(env, item, outgoing, road, chosen, verdict.key)
     except PolicyError as error:
         return await _hold(env, item, str(error), "not-sealed")
     except StoreError:

@@ -15,7 +15,7 @@ from gateway.errors import ConfigError
 from gateway.spi.enveloping import Envelopes
 from gateway.spi.facade import Facade
 from gateway.spi.inbound import Address, Blobs, Inbound, Stage
-from gateway.spi.outbound import Awaited, Directory, Outbound, Seal
+from gateway.spi.outbound import Awaited, Directory, Outbound, PersonKeys, Seal
 from gateway.spi.registers import ContactRegister, PopulationRegister
 from gateway.spi.signing import Believed, Signer
 from gateway.spi.watch import Watch
@@ -129,7 +129,7 @@ class Adapter:
     ours that shows outside a letter, as in a notice by e-mail; held against the words that may not (rule R17).
     ``receives_for``: the offices whose messages come over it; a start is refused where one is not configured, because
     what comes for it could not be stored. ``contacts`` and ``population``: registers that the rules ask; one of each
-    at most in an installation.
+    at most in an installation. ``person_keys``: of a road that seals letters for their readers' own keys.
     """
 
     inbound: Inbound | None = None
@@ -143,6 +143,7 @@ class Adapter:
     population: PopulationRegister | None = None
     receives_for: Sequence[Address] = ()
     notices: Sequence[str] = ()
+    person_keys: PersonKeys | None = None
 
 
 SettingsT = TypeVar("SettingsT")

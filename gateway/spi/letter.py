@@ -74,7 +74,8 @@ class Letter:
     ``person``: a national identity number; nobody is ever looked for by name and address (misdelivery). ``delivery_time``:
     not shown before. ``opening_receipt``: the carrier tells when it is opened. ``sms_after_hours``: a notice if it is unread
     then, in the carrier's own neutral words. ``email``: a notice by e-mail; the address was asked for just now, and may be
-    another one in the next attempt.
+    another one in the next attempt. ``sealed_only_for``: fingerprints of the reader's keys (``PersonKeys``) that alone its
+    documents may be sealed for; None: any.
     """
 
     person: str = field(repr=False)
@@ -86,6 +87,7 @@ class Letter:
     sms_after_hours: tuple[int, ...] = ()
     email: EmailNotice | None = None
     print_order: PrintOrder | None = None
+    sealed_only_for: frozenset[str] | None = field(default=None, repr=False)
 
     @property
     def primary(self) -> LetterDocument:

@@ -139,6 +139,17 @@ class Directory(Protocol):
         ...
 
 
+class PersonKeys(Protocol):
+    """Knows the keys of people that a road seals letters for: of an adapter that sends sealed documents (``LetterDocument.sealed``)."""
+
+    async def fingerprint(self, person: str) -> str | None:
+        """SHA-256 (hex) of the SubjectPublicKeyInfo of the key of this national identity number; None: there is no such key.
+
+        Whatever it raises: the key cannot be learned now.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReportKeys:
     """What a report is sealed for, PEM: the container for the office, the PDF alone for print."""

@@ -52,6 +52,10 @@ class Signer(Protocol):
         """All of ``check_fresh``, and the signature. Raises SignatureError, CertificateError."""
         ...
 
+    def key_fingerprint(self, public_key: str) -> str:
+        """SHA-256 (hex) of the SubjectPublicKeyInfo of a person's public key (PEM). Raises CertificateError."""
+        ...
+
     def seal_to_key(self, public_key: str, key_id: str, content: bytes) -> bytes:
         """Sealed for a person's public key (PEM). Raises CertificateError."""
         ...

@@ -7,9 +7,10 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
+from gateway.domain.guards.recipients import KEY_CHANGED, approval_of_key
 from gateway.domain.lifecycle import Event
 from gateway.store.database import insert_new, rows_by
-from gateway.store.journal import APPROVED
+from gateway.store.journal import APPROVED, newest
 from gateway.store.tables import approval, journal
 
 _ROAD: Final = "road:"
@@ -27,6 +28,12 @@ def of(conn: Connection, message_id: str) -> Mapping[str, frozenset[str]]:
     for row in rows_by(conn, approval, message_id=message_id):
         found[row.code].add(row.person)
     return {code: frozenset(persons) for code, persons in found.items()}
+
+
+def code_of(conn: Connection, message_id: str, cause: str) -> str:
+    """The code under which a release of what the message is held by is kept: a changed key's is that of the key that was stopped."""
+    stop = newest(conn, message_id, Event.GUARDS_STOPPED.value) if cause == KEY_CHANGED else None
+    return cause if stop is None else approval_of_key(str(stop["refs"].get("key", "")))
 
 
 def road_code(road: str) -> str:

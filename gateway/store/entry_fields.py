@@ -21,6 +21,7 @@ _PLACES: Final = re.compile(rf"{_PLACE}(?: {_PLACE}){{0,4}}(?: \+)?")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 DECISION: Final = re.compile(r"(?![0-9]{11}$)[0-9A-Za-z][0-9A-Za-z./-]{0,39}")
 _DIGEST: Final = re.compile(r"([0-9a-f]{32})?")
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _HASH: Final = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 REFS: Final[Mapping[str, Pattern[str]]] = {
@@ -40,6 +41,7 @@ REFS: Final[Mapping[str, Pattern[str]]] = {
     "from": _WORD,
     "generation": _COUNT,
     "guards": _WORDS,
+    "key": _FINGERPRINT,  # of the recipient, that a rule stopped; of a person's, an HMAC of it
     "keys": _COUNT,
     "level": _COUNT,
     "list": _DIGEST,  # the portal's list as it was read, keyed

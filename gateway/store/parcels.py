@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from gateway.domain.lifecycle import OUTBOUND, Effect, Event, State
-from gateway.store import journal
-from gateway.store.database import add_row, insert_new, now_us
+from gateway.store import coverage, journal
+from gateway.store.database import add_row, insert_new, now_us, remove_rows
 from gateway.store.outbox import ENDED
 from gateway.store.tables import attempt, message, message_state, parcel, payload, queue_item, receipt, taking
 from gateway.store.tables import journal as entries
@@ -24,7 +24,10 @@ _SECOND_US: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StoredParcel:
-    """One road's share of a message; ``key`` is the same for every attempt on it."""
+    """One road's share of a message; ``key`` is the same for every attempt on it.
+
+    ``sealed_for``: the fingerprint of the recipient's own key that it was sealed for last (``pipeline.recipient_keys``).
+    """
 
     tenant: str
     message_id: str
@@ -33,6 +36,7 @@ class StoredParcel:
     adapter: str
     recipient: str
     key: str
+    sealed_for: str | None = None
 
     @property
     def purpose(self) -> str:
@@ -43,6 +47,15 @@ class StoredParcel:
 def add(conn: Connection, new: StoredParcel, at: int) -> None:
     """Choose a road for a message."""
     add_row(conn, parcel, **asdict(new), at=at)
+
+
+def keep_sealed_for(conn: Connection, message_id: str, number: int, fingerprint: str) -> None:
+    """Keep which key it is sealed for. The row is evidence: another one takes its place, and the caller's entry tells of both."""
+    query = select(parcel).where(parcel.c.message_id == message_id, parcel.c.number == number)
+    row = conn.execute(query).mappings().one()
+    if row["sealed_for"] != fingerprint:
+        remove_rows(conn, parcel, message_id=message_id, number=number)
+        add_row(conn, parcel, **{name: row[name] for name in coverage.columns(parcel)} | {"sealed_for": fingerprint})
 
 
 def all_of(conn: Connection, message_id: str) -> list[StoredParcel]:
@@ -195,4 +208,6 @@ def _found(conn: Connection, condition: ColumnElement[bool]) -> list[StoredParce
 
 
 def _stored(row: Row[Any]) -> StoredParcel:
-    return StoredParcel(row.tenant, row.message_id, row.number, row.road, row.adapter, row.recipient, row.key)
+    return StoredParcel(
+        row.tenant, row.message_id, row.number, row.road, row.adapter, row.recipient, row.key, row.sealed_for
+    )

@@ -66,6 +66,25 @@ def _account_before(conn: Connection, sent: Row[Any], adapter: str) -> str | Non
     return conn.execute(query).scalar_one_or_none()
 
 
+def key_before(conn: Connection, sent: Row[Any], adapter: str) -> str | None:
+    """The key that the message was sealed for that was delivered last to the same recipient over this adapter.
+
+    As ``StoredParcel.sealed_for`` has it; None: nothing was delivered, or no key of it was kept. Of each message the road in force counts: what a road before it took was proven not to arrive. A message that was sealed
+    for no key hides no key before it.
+    """
+    later = parcel.alias()
+    in_force = ~exists().where(later.c.message_id == parcel.c.message_id, later.c.number > parcel.c.number)
+    query = (
+        select(parcel.c.sealed_for)
+        .join(message_state, message_state.c.message_id == parcel.c.message_id)
+        .where(parcel.c.adapter == adapter, parcel.c.sealed_for.is_not(None), in_force)
+        .where(parcel.c.message_id.in_(_delivered(sent)))
+        .order_by(message_state.c.since.desc(), parcel.c.message_id.desc())
+        .limit(1)
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
 def _same_documents(sent: Row[Any]) -> Select[Any]:
     own = select(document.c.mac).where(document.c.message_id == sent.id, document.c.tenant == sent.tenant)
     return (

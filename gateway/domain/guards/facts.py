@@ -167,8 +167,8 @@ class DocumentFacts:
 class HistoryFacts:
     """What went out before from this office. ``None``: nobody looked.
 
-    ``first_to_recipient``: nothing was ever delivered to this recipient. ``account_changed``: the recipient's account or
-    key is another than last time. ``same_to_other``: a document of this message went, or is to go, to somebody else.
+    ``first_to_recipient``: nothing was ever delivered to this recipient. ``account_changed``: the recipient's account
+    is another than last time. ``same_to_other``: a document of this message went, or is to go, to somebody else.
     ``repeated``: the same documents went, or are to go, to this recipient within 30 days. ``retracted``: a later message
     takes this one back.
     """
@@ -178,6 +178,23 @@ class HistoryFacts:
     same_to_other: bool | None
     repeated: bool | None
     retracted: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """Keys of the recipient's own, by fingerprint. None: not known.
+
+    ``now``: what an attempt would seal for; nothing is sealed for another one. ``before``: what was sealed for by the message
+    that was delivered last to the same recipient over the same adapter.
+    """
+
+    now: str | None
+    before: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is known to be another one. A certificate that is renewed with its key changes nothing."""
+        return None not in {self.now, self.before} and self.now != self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +221,8 @@ class Facts:
     the code of the stop that each has released. ``approved_in_case``: persons who approved it in the case system, where the
     installation counts them. ``confidential_digitally``: the office lets letters go to a mailbox, never on paper, for
     somebody whose own address is ``FORTROLIG``. ``relation``: how it follows another message, ``Trukket`` or ``Slettet``.
-    ``parcel``: the key of what is about to leave; the answer is good for that parcel alone.
+    ``parcel``: the key of what is about to leave; the answer is good for that parcel alone. ``key``: None where nothing is
+    sealed for a key of the recipient's own, or nobody looked.
     """
 
     now: datetime
@@ -228,6 +246,7 @@ class Facts:
     contact: Contact | None = None
     relation: str | None = None
     parcel: str = ""
+    key: KeyFacts | None = None
     breach_report_given: bool = False
     confidential_digitally: bool = False
     approved_in_case: frozenset[str] = frozenset()

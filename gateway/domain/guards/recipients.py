@@ -7,6 +7,7 @@ from gateway.domain.actors import Reader
 from gateway.domain.guards.facts import Facts, Secrecy
 
 ACCOUNT_CHANGED: Final = "r18-account-changed"
+KEY_CHANGED: Final = "r18-key-changed"
 FOUR_EYES: Final = "r18-four-eyes"
 
 KIND_UNKNOWN: Final = "r19-kind-unknown"
@@ -14,6 +15,7 @@ PERSON_AS_BODY: Final = "r19-person-as-body"
 UNIT_NOT_APPROVED: Final = "r19-unit-not-approved"
 
 _EYES: Final = 2
+_KEY_CHARS: Final = 48  # of a fingerprint: 192 bits, and an approval's code has 64 characters
 
 
 def different(persons: Iterable[str]) -> int:
@@ -24,9 +26,14 @@ def different(persons: Iterable[str]) -> int:
 def new_and_special_have_four_eyes(facts: Facts) -> Iterator[str]:
     """R18: two people approve a first message to a recipient, class S or G to somebody private, and a changed account or key.
 
-    Where the office lets the case system state approvals, two of those are enough for all of it.
+    Where the office lets the case system state approvals, two of those are enough for all of it but the key, which nobody
+    saw there.
     """
-    if facts.in_service or different(facts.approved_in_case) >= _EYES:
+    if facts.in_service:
+        return
+    if facts.key is not None and facts.key.changed:
+        yield KEY_CHANGED
+    if different(facts.approved_in_case) >= _EYES:
         return
     if facts.history.account_changed is not False and not facts.road.letter:
         yield ACCOUNT_CHANGED
@@ -34,6 +41,11 @@ def new_and_special_have_four_eyes(facts: Facts) -> Iterator[str]:
     special = facts.secrecy is not Secrecy.SECRET and private
     if facts.history.first_to_recipient is not False or special:
         yield FOUR_EYES
+
+
+def approval_of_key(fingerprint: str) -> str:
+    """The code under which a changed key is approved: it counts for that key, and for none that comes later."""
+    return f"{KEY_CHANGED}:{fingerprint[:_KEY_CHARS]}"
 
 
 def recipient_is_exactly_known(facts: Facts) -> Iterator[str]:

@@ -27,6 +27,7 @@ _TWO: Final = (
     addresses.NOT_GIVEN,
     letters.PRINT_NEEDS_TWO,
     recipients.ACCOUNT_CHANGED,
+    recipients.KEY_CHANGED,
     recipients.FOUR_EYES,
     recipients.UNIT_NOT_APPROVED,
     documents.FOREIGN_NUMBER,
@@ -42,4 +43,6 @@ PAPER_CODES: Final = (letters.PRINT_NOT_RELEASED, letters.PRINT_NEEDS_TWO)
 def released(code: str, facts: Facts) -> bool:
     """Whether enough different persons have released a stop of this code."""
     needed = PERSONS.get(code)
+    if code == recipients.KEY_CHANGED and facts.key is not None:
+        code = recipients.approval_of_key(facts.key.now or "")
     return needed is not None and recipients.different(facts.approvals.get(code, ())) >= needed

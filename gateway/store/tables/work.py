@@ -82,6 +82,7 @@ parcel = Table(
     evidence("recipient", String(64)),  # an organisation or account, never a person
     evidence("key", String(36)),  # what makes two attempts the same one at the partner
     evidence("at", BigInteger),
+    evidence("sealed_for", String(64), null=True),  # SHA-256 of the key's SPKI; of a person's key, an HMAC of it
     UniqueConstraint("message_id", "number", name="uq_parcel_number"),
     UniqueConstraint("key", name="uq_parcel_key"),
 )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.actors import reader_of
 from gateway.domain.guards import PERSONS, Facts
-from gateway.domain.guards.facts import Content, Family, Feedback, ReporterFacts, Secrecy
+from gateway.domain.guards.facts import Content, Family, Feedback, KeyFacts, ReporterFacts, Secrecy
+from gateway.domain.guards.recipients import approval_of_key
 from gateway.domain.message_type import Audience
 from gateway.domain.persons import Grading, Standing
 from tests.unit.guards.kit import (
@@ -27,7 +28,7 @@ from tests.unit.guards.kit import (
     to_school,
 )
 
-EVERYBODY = MappingProxyType(dict.fromkeys(PERSONS, frozenset({"kari", "ola"})))
+EVERYBODY = MappingProxyType(dict.fromkeys([*PERSONS, approval_of_key("b")], frozenset({"kari", "ola"})))
 """Everything that persons may release, released."""
 
 _SAID = [None, True, False]
@@ -88,6 +89,7 @@ CHANGES: dict[str, list[Any]] = {
     "history.same_to_other": _SAID,
     "history.repeated": _SAID,
     "history.retracted": _SAID,
+    "key": [KeyFacts("a", "a"), KeyFacts("b", "a")],
 }
 """Facts that may be changed, and to what."""
 

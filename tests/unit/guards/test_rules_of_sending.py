@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.domain.guards.facts import Secrecy
+from gateway.domain.guards import Allowed, Stopped, decide
+from gateway.domain.guards.facts import KeyFacts, Secrecy
+from gateway.domain.guards.recipients import approval_of_key
 from tests.unit.guards.kit import (
     FIKS,
     MAILBOX,
@@ -75,6 +77,15 @@ ROWS = {
         ("another account", to_school(history=history(account_changed=True)), ("r18-account-changed",)),
         ("account not looked at", to_school(history=history(account_changed=None)), ("r18-account-changed",)),
         ("first, and another account", to_school(history=history(first_to_recipient=True, account_changed=True)), ("r18-account-changed", "r18-four-eyes")),
+        ("the key of last time", to_school(key=KeyFacts("a", "a")), ()),
+        ("another key", to_school(key=KeyFacts("b", "a")), ("r18-key-changed",)),
+        ("another key of a person", to_mother(key=KeyFacts("b", "a")), ("r18-key-changed",)),
+        ("the key cannot be learned now", to_school(key=KeyFacts(None, "a")), ()),
+        ("no key is known of before", to_school(key=KeyFacts("b", None)), ()),
+        ("sealed for no key of theirs", to_school(key=None), ()),
+        ("another account with another key", to_school(key=KeyFacts("b", "a"), history=history(account_changed=True)), ("r18-key-changed", "r18-account-changed")),
+        ("another key, two approved it in the case system", to_mother(key=KeyFacts("b", "a"), approved_in_case=TWO), ("r18-key-changed",)),
+        ("another key within the office", in_service(key=KeyFacts("b", "a")), ()),
         ("a mailbox has no account of ours", to_mother(history=history(account_changed=None)), ()),
         ("two approved it in the case system", to_mother(secrecy=Secrecy.SPECIAL, history=history(first_to_recipient=True), approved_in_case=TWO), ()),
         ("one did", to_mother(secrecy=Secrecy.SPECIAL, approved_in_case=frozenset({"kari"})), ("r18-four-eyes",)),
@@ -141,3 +152,10 @@ ROWS = {
 )
 def test_only_what_may_leave_leaves_and_to_whom_it_is_meant_for(rule, facts, codes):
     assert stops(rule, facts) == codes
+
+
+def test_two_people_release_one_key_and_none_that_comes_later():
+    approvals = {approval_of_key("b" * 64): TWO, "r18-key-changed": TWO}
+    assert isinstance(decide(["R18"], to_school(key=KeyFacts("b" * 64, "a" * 64), approvals=approvals)), Allowed)
+    later = decide(["R18"], to_school(key=KeyFacts("c" * 64, "a" * 64), approvals=approvals))
+    assert later == Stopped("r18-key-changed")
