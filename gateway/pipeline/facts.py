@@ -4,6 +4,7 @@ Nothing that no listed rule needs on this road is asked. What could not be learn
 """
 
 import asyncio
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.deadlines import OSLO
 from gateway.domain.guards import PAPER_CODES, Facts
+from gateway.domain.guards.causes import causes
 from gateway.domain.guards.facts import Feedback, HistoryFacts, KeyFacts, RoadFacts
 from gateway.domain.message_type import Audience, MessageType
 from gateway.domain.persons import Contact
@@ -27,6 +29,7 @@ from gateway.pipeline.look import in_turn, look
 from gateway.pipeline.outgoing import Outgoing, road_of
 from gateway.pipeline.recipient_keys import JudgedKey, key_to_judge
 from gateway.pipeline.validate import read_json
+from gateway.pipeline.vault import MessageKey
 from gateway.store import approvals, messages, payloads, sent_before
 from gateway.store.parcels import StoredParcel
 
@@ -36,6 +39,7 @@ _OF_HISTORY: Final = frozenset({"R09", "R12", "R18", "R24", "R25"})
 _OF_KEYS: Final = frozenset({"R18"})
 _OF_TEXTS: Final = frozenset({"R02", "R04", "R07", "R20", "R21"})
 """The rules that ask for what costs something to learn."""
+_ABOUT_CHARS: Final = 32  # 128 bits; an approval's code has 64 characters
 _NOTHING_KNOWN: Final = HistoryFacts(None, None, None, None, None)
 
 
@@ -98,7 +102,13 @@ async def gather(env: Environment, outgoing: Outgoing, chosen: StoredParcel, gua
         lambda conn: _with_stored(conn, facts, outgoing, chosen, seen, key, asks_history=bool(listed & _OF_HISTORY))
     )
     asked = [name for name, was in (("folkeregisteret", asks_residents), ("krr", asks_contact)) if was]
+    facts = replace(facts, about={code: _digest(outgoing.key, code, told) for code, told in causes(facts).items()})
     return Gathered(facts, tuple(asked), seen, key)
+
+
+def _digest(key: MessageKey, code: str, told: str) -> str:
+    """Of what a stop is about, under the message's salt: it goes with the content."""
+    return hmac.digest(key.salt, f"{code}\n{told}".encode(), "sha256").hex()[:_ABOUT_CHARS]
 
 
 def _with_stored(

@@ -20,7 +20,7 @@ from gateway.store.parcels import StoredParcel
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer, and what the journal tells of it: the rules and registers that were asked, and where in the documents a stop is.
+    """The answer, and what the journal tells of it: the rules and registers that were asked, what a stop is about and where.
 
     ``key``: the recipient's own key that alone may be sealed for, where the rules were asked about one.
     """
@@ -45,6 +45,7 @@ async def judge(env: Environment, outgoing: Outgoing, chosen: StoredParcel) -> V
     if isinstance(decision, Stopped):
         places = hold_places.find(decision.code, unfit, found.seen)
         refs |= {"places": hold_places.to_ref(places)} if places.documents else {}
+        refs |= {"about": found.facts.about[decision.code]} if decision.code in found.facts.about else {}
         refs |= {"key": str(found.key.kept)} if decision.code == KEY_CHANGED and found.key is not None else {}
     return Verdict(decision, refs, found.key)
 

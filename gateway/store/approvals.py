@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from gateway.domain.guards.recipients import KEY_CHANGED, approval_of_key
+from gateway.domain.guards.release import approved_as
 from gateway.domain.lifecycle import Event
 from gateway.store.database import insert_new, rows_by
 from gateway.store.journal import APPROVED, newest
@@ -31,9 +32,12 @@ def of(conn: Connection, message_id: str) -> Mapping[str, frozenset[str]]:
 
 
 def code_of(conn: Connection, message_id: str, cause: str) -> str:
-    """The code under which a release of what the message is held by is kept: a changed key's is that of the key that was stopped."""
-    stop = newest(conn, message_id, Event.GUARDS_STOPPED.value) if cause == KEY_CHANGED else None
-    return cause if stop is None else approval_of_key(str(stop["refs"].get("key", "")))
+    """The code under which a release of what the message is held by is kept: of the very key, or of what the stop was about."""
+    stop = newest(conn, message_id, Event.GUARDS_STOPPED.value)
+    if stop is None or stop["code"] != cause:
+        return cause
+    refs = stop["refs"]
+    return approval_of_key(str(refs.get("key", ""))) if cause == KEY_CHANGED else approved_as(cause, refs.get("about"))
 
 
 def road_code(road: str) -> str:

@@ -25,6 +25,7 @@ _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _HASH: Final = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 REFS: Final[Mapping[str, Pattern[str]]] = {
+    "about": _DIGEST,  # what a stop is about, keyed
     "alarm": _COUNT,  # its row
     "answer": _WORD,  # the adapter's word for what the partner said
     "at": _MOMENT,  # of an event in the case; when what is registered by hand came

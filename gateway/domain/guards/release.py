@@ -40,9 +40,16 @@ PAPER_CODES: Final = (letters.PRINT_NOT_RELEASED, letters.PRINT_NEEDS_TWO)
 """What a person approves by releasing a letter to paper (R15); the class of the letter says which of them is asked for."""
 
 
+def approved_as(code: str, about: str | None) -> str:
+    """The code under which a stop is released: for what it is about alone, where that can become something else."""
+    return code if about is None else f"{code}:{about}"
+
+
 def released(code: str, facts: Facts) -> bool:
     """Whether enough different persons have released a stop of this code."""
     needed = PERSONS.get(code)
     if code == recipients.KEY_CHANGED and facts.key is not None:
         code = recipients.approval_of_key(facts.key.now or "")
+    else:
+        code = approved_as(code, facts.about.get(code))
     return needed is not None and recipients.different(facts.approvals.get(code, ())) >= needed
