@@ -218,7 +218,8 @@ class Facts:
     """All that the rules are asked about, for one attempt on one road.
 
     ``contact``: what KRR says of the person who gets it; None: it was not asked or could not be. ``approvals``: persons by
-    the code of the stop that each has released. ``about``: a keyed digest of what a stop of a code is about (``causes``). ``approved_in_case``: persons who approved it in the case system, where the
+    the code of the stop that each has released. ``about``: keyed digests of what stops of
+    these codes are about (``causes``). ``approved_in_case``: persons who approved it in the case system, where the
     installation counts them. ``confidential_digitally``: the office lets letters go to a mailbox, never on paper, for
     somebody whose own address is ``FORTROLIG``. ``relation``: how it follows another message, ``Trukket`` or ``Slettet``.
     ``parcel``: the key of what is about to leave; the answer is good for that parcel alone. ``key``: None where nothing is
