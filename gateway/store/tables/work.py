@@ -30,6 +30,7 @@ queue_item = Table(
         sqlite_where=text("lease_owner IS NOT NULL"),
         postgresql_where=text("lease_owner IS NOT NULL"),
     ),
+    Index("ix_queue_suspect", "lane", "run_at", sqlite_where=text("suspect = 1"), postgresql_where=text("suspect = 1")),
 )
 
 attempt = Table(

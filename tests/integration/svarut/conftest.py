@@ -50,7 +50,7 @@ async def opened(configuration, bare, client, folder, pdfs):
         registers = digipost.Registers(env.clock)
         env.roads.open("svarut", adapter)
         env.roads.open("registre", Adapter(contacts=registers, population=registers))
-        yield SvarUtOffice(env, server, adapter, client, rounds, context)
+        yield SvarUtOffice(env, server, adapter, client, rounds, registers, context)
 
 
 @pytest.fixture
