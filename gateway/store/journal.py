@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import orjson
 import uuid_utils
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, RowMapping, func, select, text
 
 from gateway.domain.lifecycle import Event
 from gateway.domain.merkle import leaf_hash
@@ -222,7 +222,7 @@ _APPEND: Final = journal.insert().returning(journal.c.id)
 _PENDING: Final = (
     select(journal.c.id, journal.c.tenant, journal.c.entry)
     .join(leaf_pending, leaf_pending.c.journal_id == journal.c.id)
-    .order_by(journal.c.id)
+    .order_by(leaf_pending.c.journal_id)  # by journal.id SQLite would read the log from its beginning, every time
     .limit(SEQUENCER_ROWS_MAX)
 )
 
@@ -258,7 +258,14 @@ def number_pending(conn: Connection) -> int:
 
 
 def queue_lost(conn: Connection) -> int:
-    """Queue again what lost its place behind our back, among the newest entries. Returns how many."""
+    """Queue again what lost its place behind our back. Returns how many."""
+    found = lost(conn)
+    add_rows(conn, leaf_pending, [dict(row) for row in found])
+    return len(found)
+
+
+def lost(conn: Connection) -> Sequence[RowMapping]:
+    """Entries that nobody will number, among the newest."""
     newest = conn.execute(select(func.coalesce(func.max(journal.c.id), 0))).scalar_one()
     query = (
         select(journal.c.id.label("journal_id"), journal.c.tenant)
@@ -266,9 +273,7 @@ def queue_lost(conn: Connection) -> int:
         .outerjoin(leaf_pending, leaf_pending.c.journal_id == journal.c.id)
         .where(journal.c.id > newest - LOST_ENTRIES_BACK, leaf.c.index.is_(None), leaf_pending.c.journal_id.is_(None))
     )
-    lost = conn.execute(query).mappings().all()
-    add_rows(conn, leaf_pending, [dict(row) for row in lost])
-    return len(lost)
+    return conn.execute(query).mappings().all()
 
 
 def of_message(conn: Connection, message_id: str) -> list[Row[Any]]:

@@ -1,7 +1,7 @@
 """Who is woken by a commit, and that no look-up walks a table."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from gateway.crashpoints import Point
 from gateway.domain.lifecycle import Effect
@@ -77,3 +77,43 @@ async def test_the_sweeper_finds_what_rests_without_walking_all_messages(store):
     assert [step.partition("(")[0].split("USING")[1].strip() for step in await store.read(plan)] == [
         "INDEX ix_state_rest"
     ]
+
+
+async def steps_of(store, work):
+    """What SQLite does for each question that a unit of work asks."""
+
+    def explained(conn):
+        asked = []
+
+        def note(_conn, _cursor, statement, parameters, _context, _many):
+            if statement.startswith("SELECT"):
+                asked.append((statement, parameters))
+
+        event.listen(conn, "before_cursor_execute", note)
+        try:
+            work(conn)
+        finally:
+            event.remove(conn, "before_cursor_execute", note)
+        return [row.detail for one in asked for row in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + one[0], one[1])]
+
+    return await store.write(explained, Point.ADMIN)
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+async def test_numbering_reads_what_is_to_be_numbered_and_not_the_whole_log(store):
+    for at in range(3):
+        entry = journal.Entry(journal.ARRIVED, "4601-02", at, "x")
+        await store.write(lambda conn, entry=entry: journal.write(conn, entry), Point.ACCEPT)
+    steps = await steps_of(store, journal.number_pending)
+    assert any(step.startswith("SEARCH journal") for step in steps)
+    assert not any(step.startswith(("SCAN journal", "SCAN leaf ")) for step in steps), steps
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "question", [{"suspects": True}, *({"suspects": False, "only_partner": one} for one in QUEUES)]
+)
+async def test_a_look_for_work_reads_no_work_of_others(store, question):
+    steps = await steps_of(store, lambda conn: outbox.due(conn, lanes=[Lane.ORDINARY], **question))
+    index = "ix_queue_suspect (lane=?" if question["suspects"] else "ix_queue_partner (partner=? AND lane=?"
+    assert [step for step in steps if "queue_item" in step] == [f"SEARCH queue_item USING INDEX {index} AND run_at<?)"]
