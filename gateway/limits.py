@@ -198,4 +198,6 @@ HOLD_DOCUMENTS_TOLD: Final = 5  # that a hold names; the journal's list of field
 HOLD_PAGES_TOLD: Final = 10  # of each
 SCREENED_TEXT_BYTES_MAX: Final = 4 * MIB  # of a JSON or XML document; a larger one counts as not read
 LETTERS_AT_ONCE: Final = 10  # of one carrier, before [flow] letters_per_s_max sets the pace
+LETTERS_SLOWER: Final = 10  # times, while reports come
+REPORTS_COME_S: Final = 2.0  # so long after one, reports are said to come
 LETTER_TEXT_BYTES_MAX: Final = 256 * KIB  # that a letter is written from; it has some 80 pages then

@@ -89,8 +89,8 @@ class Engine(Section):
 class Flow(Section):
     """How much may be under way to one partner at once, and how long one call may last.
 
-    ``letters_per_s_max``: how many letters are begun each second over one carrier, once ten have left; more of them take the
-    processor from concern reports.
+    ``letters_per_s_max``: how many letters are begun each second over one carrier, once ten have left, and ten times fewer while
+    concern reports come; more of them take the processor from those.
     """
 
     window_first: int = Field(default=3, ge=2, le=5)

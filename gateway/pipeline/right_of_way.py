@@ -5,13 +5,14 @@ report's own is begun while a report is in hand.
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from gateway.crashpoints import Point
 from gateway.domain.message_type import Lane
-from gateway.limits import GIVE_WAY_S_MAX
+from gateway.limits import GIVE_WAY_S_MAX, REPORTS_COME_S
 from gateway.store.database import Store, Work
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class RightOfWay:
         self._reports = 0
         self._free = asyncio.Event()
         self._free.set()
+        self._last = float("-inf")  # when a report was in hand; monotonic seconds
 
     @contextmanager
     def report(self) -> Iterator[None]:
@@ -34,8 +36,13 @@ class RightOfWay:
             yield
         finally:
             self._reports -= 1
+            self._last = time.monotonic()
             if not self._reports:
                 self._free.set()
+
+    def reports_come(self) -> bool:
+        """Whether a report is in hand, or was a moment ago: then the next one is likely near."""
+        return self._reports > 0 or time.monotonic() - self._last < REPORTS_COME_S
 
     async def give(self) -> None:
         """Wait until no report is in hand; not for ever, since one that hangs, or ever new ones, must not stop a letter."""

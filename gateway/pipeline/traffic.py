@@ -74,7 +74,7 @@ async def _run(
 async def _claim(env: Environment, incarnation: Incarnation, adapter: str, pace: Pace | None) -> list[Item]:
     """As much as window and pace have room for, concern reports first. Looks before it claims: that takes no lock."""
     owner, lease_s = incarnation.id, env.settings.engine.lease_s
-    most = sys.maxsize if pace is None else pace.room()
+    most = sys.maxsize if pace is None else pace.room(reports_come=env.right_of_way.reports_come())
 
     def work(conn: Connection) -> list[Item]:
         partners.lock(conn, adapter, env.settings.flow.window_first)

@@ -79,3 +79,14 @@ async def test_a_unit_of_other_work_begins_when_the_report_is_done(right_of_way,
         assert diary.units == []
     await asyncio.gather(*units)
     assert len(diary.units) == 2
+
+
+def test_reports_come_while_one_is_in_hand_and_for_a_moment_after(monkeypatch):
+    right_of_way, now = RightOfWay(), 1000.0
+    monkeypatch.setattr("gateway.pipeline.right_of_way.time.monotonic", lambda: now)
+    assert not right_of_way.reports_come()
+    with right_of_way.report():
+        assert right_of_way.reports_come()
+    assert right_of_way.reports_come()
+    now += 60
+    assert not right_of_way.reports_come()
