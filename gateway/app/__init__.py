@@ -170,9 +170,8 @@ async def engine(
         group.create_task(run_upkeep(env, stop))
         group.create_task(run_hourly(env, stop))
         for name in await env.store.read(partners.names):
-            if (
-                name not in adapters or adapters[name].outbound is not None
-            ):  # what waits for one that is gone is told so
+            gone = name not in adapters  # what waits for it is tried all the same, and told so
+            if gone or adapters[name].outbound is not None:
                 group.create_task(run_road(env, incarnation, name, stop))
         for name, adapter in adapters.items():
             if adapter.inbound is not None:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway import limits
 from gateway.crypto import oids
@@ -33,6 +33,7 @@ from gateway.crypto.certificate_facts import UNREADABLE, CertificateFacts, facts
 from gateway.crypto.certificates import SignerTrust, TrustPolicy, organisation_number
 from gateway.crypto.key_transport import Digest
 from gateway.crypto.keys import SigningKey
+from gateway.crypto.published import key_fingerprint
 from gateway.crypto.signature_scheme import Kind, Scheme, check_signature
 from gateway.errors import CertificateError, SignatureError, StructureError
 from gateway.spi import SignedAnswer
@@ -129,8 +130,7 @@ class DigipostSigner:
 
     def key_fingerprint(self, public_key: str) -> str:
         """See ``spi.Signer``."""
-        encoded = _public_key(public_key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return hashlib.sha256(encoded).hexdigest()
+        return key_fingerprint(_public_key(public_key))
 
     def seal_to_key(self, public_key: str, key_id: str, content: bytes) -> bytes:
         """See ``spi.Signer``."""

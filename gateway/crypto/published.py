@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.crypto.certificate_facts import UNREADABLE
@@ -51,11 +52,15 @@ def fingerprint(certificates: Sequence[x509.Certificate]) -> str:
     Raises CertificateError for a key that cannot be read.
     """
     try:
-        keys = [certificate.public_key() for certificate in certificates]
-        encoded = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in keys]
+        return key_fingerprint(*(certificate.public_key() for certificate in certificates))
     except UNREADABLE as error:
         msg = "the recipient's key cannot be read"
         raise CertificateError(msg) from error
+
+
+def key_fingerprint(*keys: PublicKeyTypes) -> str:
+    """The same of keys without certificates."""
+    encoded = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in keys]
     return hashlib.sha256(b"".join(encoded)).hexdigest()
 
 

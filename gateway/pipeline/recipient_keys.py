@@ -102,7 +102,7 @@ async def key_to_judge(env: Environment, outgoing: Outgoing, chosen: StoredParce
     try:
         async with asyncio.timeout(limits.LOOKUP_S_MAX):
             if road is not None:
-                return await (_readers if way.letter else _recipients)(env, outgoing, road, chosen)
+                return await (_reader(env, outgoing, road) if way.letter else _recipients(env, outgoing, road, chosen))
     except Exception as error:  # an adapter's: sealing meets it too, and says what follows
         env.log.warning("recipient_key.unknown", message_id=chosen.message_id, partner=chosen.adapter, exc_info=error)
     return JudgedKey()
@@ -113,7 +113,7 @@ async def _recipients(env: Environment, outgoing: Outgoing, road: OpenRoad, chos
     return JudgedKey() if isinstance(found, Refused) else JudgedKey(found.fingerprint, found.fingerprint)
 
 
-async def _readers(env: Environment, outgoing: Outgoing, road: OpenRoad, _chosen: StoredParcel) -> JudgedKey:
+async def _reader(env: Environment, outgoing: Outgoing, road: OpenRoad) -> JudgedKey:
     to = outgoing.melding.mottaker
     if road.person_keys is None or not isinstance(to, Person):
         return JudgedKey()
